@@ -1,0 +1,1 @@
+"""What an MRSP does with a meter's data: order in, proven reading out."""

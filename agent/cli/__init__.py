@@ -1,0 +1,1 @@
+"""The commands of `mrsp`, one file each."""

@@ -1,0 +1,25 @@
+"""What can go wrong in the agent itself; the meter's side is in `drivers.errors`. Same root, same rules."""
+
+from __future__ import annotations
+
+from drivers.errors import MrspError, UsageError
+
+
+class ClockForbids(MrspError):
+    """The clock proof does not permit the kind of data that the order asks for."""
+
+    exit_code = 5
+    retry = True
+
+
+class LocalTrouble(MrspError):
+    """Disk, spool, keys: something on this box."""
+
+    exit_code = 6
+
+
+class ConfigError(UsageError):
+    """The configuration does not make sense; the message names file, line and key."""
+
+
+__all__ = ["ClockForbids", "ConfigError", "LocalTrouble", "MrspError", "UsageError"]

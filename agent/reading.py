@@ -1,0 +1,159 @@
+"""The reading document, `mrsp.reading/1`: the contract with the MDSP.
+
+Immutable. Billable numbers are decimal strings, times RFC 3339 UTC with `Z`, unknown keys are left out.
+`agent.document` builds it; nothing else does.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Outcome = Literal["pass", "fail", "verified", "skipped"]
+
+
+class _Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Left out when unknown: every optional field defaults to None and is omitted."""
+
+
+class MeterPart(_Part, frozen=True):
+    meter_id: str | None = None
+    expected_meter_id: str | None = None
+    nameplate_id: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    serial_number: str | None = None
+    hardware_version: str | None = None
+    firmware_version: str | None = None
+    profile: str | None = None
+
+
+class SitePart(_Part, frozen=True):
+    service_delivery_point_id: str | None = None
+    account_id: str | None = None
+    customer_name: str | None = None
+
+
+class ClockPart(_Part, frozen=True):
+    agent_source: str
+    corrected: bool
+    agent_utc: str | None = None
+    agent_uncertainty_s: str | None = None
+    agent_offset_s: str | None = None
+    agent_synchronized_at: str | None = None
+    agent_check: bool | None = None  # false only where a bench read went without the proof
+    meter_time: str | None = None
+    meter_offset_s: str | None = None
+    link_latency_s: str | None = None
+
+
+class Provenance(_Part, frozen=True):
+    """Where a value lies in what the meter sent."""
+
+    table: str
+    offset: int
+    length: int
+    octets: str | None = None  # hexadecimal
+
+
+class RegisterPart(_Part, frozen=True):
+    quantity: str
+    direction: str
+    kind: str
+    tier: int
+    season: str
+    period: str
+    raw: str
+    unit: str
+    multiplier: str
+    value: str | None = None
+    dials: int | None = None
+    decimals: int | None = None
+    occurred_at: str | None = None
+    period_end: str | None = None
+    phase: str | None = None
+    extreme: str | None = None  # "minimum"
+    occurrence: int | None = None
+    self_read: int | None = None
+    offset: str | None = None
+    provenance: Provenance | None = None
+
+
+class BlockPart(_Part, frozen=True):
+    channel: int
+    quantity: str
+    direction: str
+    unit: str
+    interval_s: int
+    first_interval_end: str
+    pulses: tuple[int | str | None, ...]
+    multiplier: str
+    values: tuple[str | None, ...]
+    status: tuple[tuple[str, ...], ...]
+    start_register: str | None = None
+    stop_register: str | None = None
+    offset: str | None = None
+    data_set: int | None = None
+    sequence: int | None = None
+    provenance: Provenance | None = None
+
+
+class EventPart(_Part, frozen=True):
+    code: int
+    name: str
+    at: str | None = None
+    argument: str | None = None
+    manufacturer: bool | None = None
+    sequence: int | None = None
+    user_id: int | None = None
+    log: str | None = None
+
+
+class StatusPart(_Part, frozen=True):
+    mode: tuple[str, ...]
+    flags: tuple[str, ...]
+    manufacturer: str | None = None  # hexadecimal
+
+
+class CheckResult(_Part, frozen=True):
+    """One at-read check. Every applicable check runs; a check that does not apply is `skipped` with its reason."""
+
+    check: str
+    outcome: Outcome
+    rule_set: str
+    clause: str
+    measured: str | None = None
+    limit: str | None = None
+    unit: str | None = None
+    reason: str | None = None
+    channel: int | None = None
+    intervals: tuple[int, ...] | None = None  # indices into the channel's intervals, oldest first over all blocks
+
+
+class ProblemPart(_Part, frozen=True):
+    what: str
+    reason: str
+    lost: bool
+
+
+class Reading(_Part, frozen=True):
+    schema: str
+    reading_id: str
+    agent_id: str
+    sequence: int
+    purpose: str
+    method: str
+    read_started_at: str
+    read_finished_at: str
+    meter: MeterPart
+    clock: ClockPart
+    registers: tuple[RegisterPart, ...]
+    interval_blocks: tuple[BlockPart, ...]
+    events: tuple[EventPart, ...]
+    checks: tuple[CheckResult, ...]
+    quality: str
+    order_id: str | None = None
+    site: SitePart | None = None
+    meter_status: StatusPart | None = None
+    problems: tuple[ProblemPart, ...] | None = None

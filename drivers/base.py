@@ -1,0 +1,64 @@
+"""The `Driver` protocol: what every technology implements, and what it is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Literal, Protocol
+
+from drivers.data import MeterData
+from drivers.secret import Secret
+
+Method = Literal["optical", "modem", "cellular", "radio", "pager", "modbus", "manual"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a driver tells while it works; the terminal, the console and the log each show it their way."""
+
+    stage: str  # "identify", "logon", "ST23", "ST64" …
+    done: int = 0  # octets of this stage so far
+    total: int = 0  # octets of this stage, 0 = not known
+    bytes_on_line: int = 0
+    intervals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to bring home from one meter. A driver knows no orders; this is all that it is told."""
+
+    url: str
+    profile: str | None = None  # None: recognised from the meter itself
+    profile_dirs: tuple[Path, ...] = ()  # besides the profiles that ship
+    user_id: int | None = None  # None: the profile's
+    user: str | None = None
+    password: Secret | None = None
+    registers_only: bool = False
+    site_zone: tzinfo | None = None  # where the meter stands, if it does not say itself
+    since: datetime | None = None
+    record: Path | None = None  # write every byte exchanged to this file
+    options: dict[str, str] = field(default_factory=dict)  # line options of the URL's query and the configuration
+    progress: Callable[[Progress], None] = lambda _progress: None
+    monotonic_ns: Callable[[], int] = time.monotonic_ns  # the agent passes CLOCK_BOOTTIME
+
+
+class Driver(Protocol):
+    """One way to talk to meters. Stateless between reads; registered as an entry point of `mrsp.drivers`."""
+
+    schemes: tuple[str, ...]  # URL schemes it serves
+
+    def method(self, task: Task) -> Method:
+        """How a reading over this URL is called in the document."""
+        ...
+
+    async def read(self, task: Task) -> MeterData:
+        """Visit the meter and leave it logged off and terminated, whatever happens, also on cancellation.
+
+        Raises `TransportError` or `ProtocolError` when nothing billable was obtained, `MeterRefused` when the meter
+        says no, `DataError` when what it says cannot be decoded at all, `UsageError` for a wrong URL or profile. When
+        the line breaks after registers were read, returns what is whole, with `broken` set.
+        """
+        ...

@@ -1,0 +1,173 @@
+"""What a driver returns: a meter's data with units and times, exact, and where each value came from.
+
+Numbers are `Decimal` or `int`, times are aware UTC, an absent value is `None`. No orders, no checks, no agent in here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+Direction = Literal["delivered", "received", "net", "total"]
+Kind = Literal["cumulative", "demand", "cumulative_demand", "coincident", "instantaneous"]
+Period = Literal["present", "previous_reset", "self_read"]
+Season = Literal["current", "previous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value lies in the bytes of the meter: `table` as `ST23` or `MT16`, octets from `offset`."""
+
+    table: str
+    offset: int
+    length: int
+    octets: bytes = b""  # the bytes themselves; left empty for interval blocks, whose table is recorded whole
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the meter says it is. `meter_id` is the internal electronic identification (ST05, else ST06, else ST01)."""
+
+    meter_id: str
+    manufacturer: str = ""
+    model: str = ""
+    serial_number: str = ""
+    hardware_version: str = ""
+    firmware_version: str = ""
+    device_class: str = ""
+    utility: dict[str, str] = field(default_factory=dict)  # ST06 fields by name, blank ones left out
+    nameplate: dict[str, str] = field(default_factory=dict)  # ST02 fields by name
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSample:
+    """One look at the meter's clock, between two stamps of the caller's monotonic clock (nanoseconds)."""
+
+    meter_time: datetime
+    before_ns: int
+    after_ns: int
+    request_s: Decimal  # time that the request takes on the wire at this baud rate; 0 where unknown
+    reply_s: Decimal
+    resolution_s: Decimal  # 1 for a clock of whole seconds, 60 for minutes
+    ambiguous: bool = False  # the repeated hour, or flags that contradict each other
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One register value. `value` is in `unit`; `raw` is what the meter holds, as decimal text."""
+
+    quantity: str  # the unit word again for energy and demand, e.g. `kWh`, `kW`; `V`, `PF` …
+    direction: Direction
+    kind: Kind
+    tier: int
+    raw: str
+    value: Decimal | None
+    multiplier: Decimal
+    unit: str
+    season: Season = "current"
+    period: Period = "present"
+    occurred_at: datetime | None = None
+    period_end: datetime | None = None  # END_DATE_TIME of ST24/25/26
+    phase: str = ""  # ST12 segmentation: "A", "B-C" …
+    minimum: bool = False  # a minimum, not a maximum (MIN_OR_MAX_FLAGS)
+    occurrence: int = 0  # index for meters that keep several demand occurrences
+    self_read: int = 0  # sequence number of the self read
+    offset: Decimal | None = None  # ST15 OFFSET that was added, in raw × multiplier units
+    digits: int | None = None  # whole digits that the raw register shows, where the profile knows
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalBlock:
+    """One stored block of one channel: contiguous intervals, oldest first.
+
+    Interval k ends at `first_interval_end` + k × `interval_s`. `counts[k]` is None where there is no value, and
+    `status[k]` then says why, in the words of the reading document.
+    """
+
+    channel: int
+    quantity: str
+    direction: Direction
+    unit: str
+    interval_s: int
+    first_interval_end: datetime
+    counts: tuple[Decimal | int | None, ...]
+    multiplier: Decimal
+    values: tuple[Decimal | None, ...]
+    status: tuple[tuple[str, ...], ...]
+    start_register: Decimal | None = None
+    stop_register: Decimal | None = None
+    offset: Decimal | None = None
+    maximum_count: int | None = None  # the largest count that the item's width can hold; None for non-integers
+    data_set: int = 1  # 1–4: ST64–ST67
+    sequence: int | None = None  # the meter's own number of the block, where it has one
+    ambiguous_time: bool = False
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the meter's logs (ST74, ST76)."""
+
+    at: datetime | None
+    code: int
+    name: str
+    argument: str = ""  # hexadecimal
+    manufacturer: bool = False
+    sequence: int | None = None
+    user_id: int | None = None
+    log: Literal["event", "history"] = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class MeterStatus:
+    """ST03, in words: modes `metering test meter_shop factory`, flags as the standard names them in lower case."""
+
+    mode: tuple[str, ...]
+    flags: tuple[str, ...]
+    manufacturer: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that was asked for and is not in the data, or is in it under a caveat. Never dropped silently."""
+
+    what: str  # "ST64", "ST76 entry 3" …
+    reason: str
+    lost: bool = True  # False: the data are there, this is a remark about them
+
+
+@dataclass(frozen=True, slots=True)
+class LineReport:
+    """How the session with the meter went."""
+
+    seconds: Decimal
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    retries: int = 0
+    packet_size: int = 0
+    baud: int = 0
+    echo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeterData:
+    """All that one visit brought home. `broken` is set when the line or the meter failed before the end."""
+
+    identity: Identity
+    profile: str
+    registers: tuple[Register, ...] = ()
+    blocks: tuple[IntervalBlock, ...] = ()
+    events: tuple[Event, ...] = ()
+    status: MeterStatus | None = None
+    clock: ClockSample | None = None
+    has_clock: bool = False  # the meter has a clock at all (it keeps TOU or intervals)
+    has_tiers: bool = False
+    problems: tuple[Problem, ...] = ()
+    broken: Exception | None = None
+    line: LineReport | None = None
+    tables: dict[str, bytes] = field(default_factory=dict)  # raw octets by name, as read
+    constants: dict[str, str] = field(default_factory=dict)  # CT/VT ratios and the like, as text

@@ -1,0 +1,1 @@
+"""Bytes in and out: serial, TCP, recording and replay."""

@@ -1,0 +1,1 @@
+"""Simulated meters and servers to test against; not for a gateway."""
