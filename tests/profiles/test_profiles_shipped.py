@@ -1,0 +1,124 @@
+"""Every profile that ships is valid, says where each of its settings comes from, and claims no more than is proven."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from drivers.c1219.quirks import Quirks
+from drivers.profiles import GENERIC, Profile, as_dict, describe, load_profiles, summary
+from drivers.profiles.library import SHIPPED
+from drivers.profiles.schema import Baud, C1219Keys, Displays, LineKeys, PsemKeys
+from drivers.psem.bauds import CODE_OF_BAUD
+from drivers.psem.options import PsemOptions, Timing
+
+PROFILES = tuple(load_profiles())
+FAMILIES = {
+    "elster-a1800",
+    "elster-a3-alpha",
+    "elster-rex2",
+    "ge-i210",
+    "ge-kv2c",
+    "itron-centron",
+    "itron-sentinel",
+    "landisgyr-focus-ax",
+    "landisgyr-s4e",
+}
+
+
+def test_the_families_of_the_field_are_there_and_none_hides_another() -> None:
+    profiles = load_profiles()
+    assert set(profiles.names) >= FAMILIES | {GENERIC}
+    profiles.check()
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_every_setting_rests_on_a_fact(profile: Profile) -> None:
+    sourced = {key for fact in profile.fact for key in fact.keys}
+    assert set(profile.said_keys()) == sourced
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_tried_on_hardware_needs_a_proof(profile: Profile) -> None:
+    assert profile.tried == bool(profile.proof)
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_it_can_be_shown_to_a_person_and_to_a_program(profile: Profile) -> None:
+    text = describe(profile)
+    assert profile.title in text
+    assert profile.status in text
+    assert all(fact.url in text and fact.fact in text for fact in profile.fact)
+    assert all(f"{key} = " in text for key in profile.said_keys() if not key.startswith("detect."))
+    assert json.loads(json.dumps(as_dict(profile)))["name"] == profile.name
+    assert summary(profile)["status"] == profile.status
+
+
+def test_generic_changes_nothing() -> None:
+    generic = load_profiles().generic
+    assert generic.psem_options() == PsemOptions()
+    assert generic.quirks() == Quirks()
+    assert generic.line_options() == {}
+    assert generic.detect is None
+
+
+def test_the_sections_mirror_the_settings_that_they_feed() -> None:
+    in_seconds = {f"{name.removesuffix('_s')}_ms" if name.endswith("_s") else name for name in _names(PsemOptions)}
+    timing = {f"{name.removesuffix('_s')}_ms" if name.endswith("_s") else name for name in _names(Timing)}
+    assert set(PsemKeys.__struct_fields__) == in_seconds - {"timing"} | timing
+    assert set(C1219Keys.__struct_fields__) | {"dials_table", "dials_offset"} == _names(Quirks)
+    ours, theirs = get_type_hints(C1219Keys), get_type_hints(Quirks)
+    for name in C1219Keys.__struct_fields__:
+        assert ours[name] == theirs[name] | None, name
+
+
+def test_the_speeds_are_those_that_negotiate_can_say() -> None:
+    assert set(get_args(Baud)) == set(CODE_OF_BAUD)
+
+
+def test_the_manual_lists_every_key_with_its_default() -> None:
+    rows = dict(_rows((SHIPPED / "README.md").read_text(encoding="utf-8")))
+    psem, timing, quirks = PsemOptions(), Timing(), Quirks()
+    for name in PsemKeys.__struct_fields__:
+        seconds = f"{name.removesuffix('_ms')}_s"
+        if name.endswith("_ms"):
+            value: float = getattr(timing, seconds) if hasattr(timing, seconds) else getattr(psem, seconds)
+            assert rows[f"psem.{name}"] == f"{value * 1000:g}", name
+        else:
+            default = timing.retries if name == "retries" else getattr(psem, name)
+            assert rows[f"psem.{name}"] == _toml(default), name
+    for name in C1219Keys.__struct_fields__:
+        assert rows[f"c1219.{name}"] == _toml(getattr(quirks, name)), name
+    for section, keys in (("line", LineKeys), ("displays", Displays)):
+        for name in keys.__struct_fields__:
+            assert f"{section}.{name}" in rows
+
+
+def test_the_directory_holds_data_only() -> None:
+    assert {path.suffix for path in SHIPPED.iterdir()} == {".toml", ".md"}
+
+
+def test_the_shipped_directory_lies_beside_the_drivers() -> None:
+    assert (Path(__file__).parents[2] / "firmware_profiles").resolve() == SHIPPED
+
+
+def _names(kind: type) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+def _rows(text: str) -> list[tuple[str, str]]:
+    """Return (dotted key, default) of each table row of the manual."""
+    section, rows = "", []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            section = line.partition("[")[2].partition("]")[0]
+        elif line.startswith("| `"):
+            cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+            rows.append((f"{section}.{cells[0]}", cells[-1]))
+    return rows
+
+
+def _toml(value: object) -> str:
+    return json.dumps(value)
