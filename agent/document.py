@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from agent.reading import (
     SitePart,
     StatusPart,
 )
+from agent.utc_text import utc_text
 from drivers.data import Event, IntervalBlock, MeterData, Register, Source
 from drivers.decimal_text import plain
 
@@ -74,13 +75,6 @@ def build_reading(
 def encode(reading: Reading) -> bytes:
     """Return the document as UTF-8 JSON, keys in the order of the contract."""
     return msgspec.json.encode(reading)
-
-
-def utc_text(at: datetime) -> str:
-    """Write an aware time as RFC 3339 UTC with `Z`, to the microsecond where it has any."""
-    at = at.astimezone(UTC)
-    fraction = f".{at.microsecond:06d}".rstrip("0") if at.microsecond else ""
-    return f"{at:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def uuid7(at: datetime) -> UUID:

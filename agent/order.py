@@ -31,7 +31,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     profile: Text | None = None
     dials: Annotated[int, msgspec.Meta(ge=1, le=18)] | None = None
     decimals: Annotated[int, msgspec.Meta(ge=0, le=9)] | None = None
-    last_read_at: datetime | None = None  # time of the last good read
+    last_read_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None  # time of the last good read
     registers_only: bool = False
     cumulative_without_clock: bool = False  # take cumulative registers if the clock proof forbids the rest
     clock_check: bool = True  # False on a bench only; recorded in the document

@@ -1,22 +1,21 @@
 """Sealing: a document becomes a signed link of this device's chain (JWS), encrypted to the MDSP if it has a key (JWE).
 
-    document (UTF-8 JSON) → JWS compact {"alg","kid","typ":"mrsp+jws","seq","prev"} → JWE compact (ECDH-ES, A256GCM, DEF)
+    document (UTF-8 JSON) → JWS compact {"alg", "kid", "typ": "mrsp+jws", "seq", "prev"} → JWE compact around it
 
-`prev` is the base64url SHA-256 of the previous JWS (its ASCII), empty for the first: nothing can be altered, inserted or
-left out between meter and MDSP unnoticed. All cryptography is `joserfc` on `cryptography`.
+`prev` is the base64url SHA-256 of the previous JWS (its ASCII), empty for the first: nothing can be altered, inserted
+or left out between meter and MDSP unnoticed. All cryptography is `joserfc` on `cryptography`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from joserfc import jwe, jws
-from joserfc._rfc7515.model import JWSAlgModel  # noqa: PLC2701
 from joserfc.errors import JoseError
 
 from agent.errors import LocalTrouble
@@ -27,3 +26,227 @@ MAX_ACK_OCTETS = 65_536  # a thousand reading_ids
 MAX_ACK_IDS = 1_000
 DOCUMENT_TYPE = "mrsp+jws"
 RECEIPT_TYPE = "mrsp-receipt+jws"
+
+_MAX_HEADER_OCTETS = 1_024
+_Algorithm = Literal["ES256", "Ed25519", "EdDSA"]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+_Link = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]{43})?$")]
+
+
+class SealBroken(LocalTrouble):
+    """A sealed document, a receipt or the chain does not verify: damaged, altered, or signed by another key."""
+
+
+class AckRefused(LocalTrouble):
+    """Something on the acknowledgement topic that the MDSP did not sign, or that means nothing; nothing was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last link of a chain: its number and the digest of its JWS. A chain that is yet empty: 0 and ""."""
+
+    seq: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One link of the chain. `body` is what is stored and sent: the JWS itself, or the JWE around it (`encrypted`).
+
+    `receipt` is a JWS of ours over the link and the body's digest. It stays on this device, where a body that is
+    encrypted to the MDSP, or already delivered and gone, can still be proven.
+    """
+
+    head: ChainHead
+    prev: str
+    body: bytes
+    encrypted: bool
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A document whose signature has been verified."""
+
+    document: bytes
+    head: ChainHead
+    prev: str
+    kid: str
+
+
+class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a receipt states: link `seq`, its JWS digest, the one before it, the document's id, digest of the body."""
+
+    id: str
+    seq: int
+    digest: _Digest
+    prev: _Link
+    body: _Digest
+
+
+class Sealer:
+    """Seals documents with the device key, for the MDSP's encryption key if `recipient()` returns one."""
+
+    def __init__(self, key: DeviceKey, recipient: Callable[[], PublicKey | None] = lambda: None) -> None:
+        self._key = key
+        self._recipient = recipient
+
+    def public_key(self) -> PublicKey:
+        """Return the key that verifies what this sealer signs."""
+        return self._key.public_key()
+
+    def seal(self, document: bytes, *, document_id: str, after: ChainHead) -> Sealed:
+        """Return `document` as the link that follows `after`; `LocalTrouble` if too large or a key is unusable."""
+        if len(document) > MAX_DOCUMENT_OCTETS:
+            raise LocalTrouble(
+                f"document {document_id} has {len(document)} octets, more than the {MAX_DOCUMENT_OCTETS} that are sent",
+                advice="read a shorter span of the load profile",
+            )
+        link = {"typ": DOCUMENT_TYPE, "seq": after.seq + 1, "prev": after.digest}
+        try:
+            token = self._sign(link, document)
+            recipient = self._recipient()
+            body = token.encode("ascii") if recipient is None else _encrypt(token, recipient)
+            head = ChainHead(after.seq + 1, digest(token.encode("ascii")))
+            receipt = Receipt(id=document_id, seq=head.seq, digest=head.digest, prev=after.digest, body=digest(body))
+            signed_receipt = self._sign({"typ": RECEIPT_TYPE}, msgspec.json.encode(receipt))
+        except (JoseError, ValueError, TypeError) as err:
+            raise LocalTrouble(f"document {document_id} cannot be sealed: {err}", advice="`mrsp keys status`") from err
+        return Sealed(head, after.digest, body, recipient is not None, signed_receipt)
+
+    def _sign(self, header: dict[str, Any], payload: bytes) -> str:
+        protected = {"alg": self._key.algorithm, "kid": self._key.kid, **header}
+        return jws.serialize_compact(protected, payload, self._key.signing_key(), registry=_JWS)
+
+
+def digest(octets: bytes) -> str:
+    """Return the base64url SHA-256 of `octets`, without padding."""
+    return urlsafe_b64encode(hashlib.sha256(octets).digest()).rstrip(b"=").decode("ascii")
+
+
+def payload_of(token: bytes) -> bytes:
+    """Return the document in a JWS of our own spool, for display; nothing is verified. Raises `SealBroken`."""
+    try:
+        return jws.extract_compact(token, registry=_JWS).payload
+    except _REFUSED as err:
+        raise SealBroken(f"not a signed document: {err}") from err
+
+
+def open_document(token: bytes, keys: Sequence[PublicKey]) -> Opened:
+    """Verify one signed document against `keys` (chosen by `kid`); raises `SealBroken`."""
+    try:
+        header = _header(token, _DocumentHeader)
+        payload = _verify(token, header, keys)
+    except _REFUSED as err:
+        raise SealBroken(f"a signed document does not verify: {err}") from err
+    return Opened(payload, ChainHead(header.seq, digest(token)), header.prev, header.kid)
+
+
+def open_receipt(token: bytes, keys: Sequence[PublicKey]) -> Receipt:
+    """Verify one receipt against `keys`; raises `SealBroken`."""
+    try:
+        return msgspec.json.decode(_verify(token, _header(token, _ReceiptHeader), keys), type=Receipt)
+    except _REFUSED as err:
+        raise SealBroken(f"a receipt does not verify: {err}") from err
+
+
+def verify_chain(tokens: Iterable[bytes], keys: Sequence[PublicKey], *, after: ChainHead | None = None) -> ChainHead:
+    """Verify signatures and links of consecutive JWS that follow `after` (by default the very first); return the head.
+
+    Memory is constant. Raises `SealBroken` that names the first link that is missing, altered or out of place.
+    """
+    head = after or ChainHead()
+    for token in tokens:
+        opened = open_document(token, keys)
+        if opened.head.seq != head.seq + 1:
+            raise SealBroken(f"link {head.seq + 1} of the chain is missing: {opened.head.seq} follows {head.seq}")
+        if opened.prev != head.digest:
+            raise SealBroken(f"link {opened.head.seq} of the chain does not follow link {head.seq} as it is here")
+        head = opened.head
+    return head
+
+
+def verify_ack(token: bytes, keys: Sequence[PublicKey], *, agent_id: str) -> tuple[str, ...]:
+    """Return the ids that the MDSP's signed acknowledgement names; `AckRefused` unless one of `keys` signed it.
+
+    The ids are unique for ever, so an acknowledgement that is repeated, or was meant for another agent, removes
+    nothing; one that names another `agent_id` is refused all the same.
+    """
+    if len(token) > MAX_ACK_OCTETS:
+        raise AckRefused(
+            f"an acknowledgement of {len(token)} octets is larger than the {MAX_ACK_OCTETS} that are taken"
+        )
+    try:
+        ack = msgspec.json.decode(_verify(token, _header(token, _AckHeader), keys), type=_Ack)
+    except _REFUSED as err:
+        raise AckRefused(f"an acknowledgement does not verify: {err}") from err
+    if ack.agent_id not in {None, agent_id}:
+        raise AckRefused("an acknowledgement is for another agent")
+    return ack.acknowledged
+
+
+class _AckHeader(msgspec.Struct, frozen=True):
+    alg: _Algorithm
+    kid: str | None = None
+    crit: msgspec.UnsetType = msgspec.UNSET  # RFC 7515 §4.1.11: we understand no extension, so any is refused
+
+
+class _ReceiptHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    alg: _Algorithm
+    kid: str
+    typ: Literal["mrsp-receipt+jws"]
+
+
+class _DocumentHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    alg: _Algorithm
+    kid: str
+    typ: Literal["mrsp+jws"]
+    seq: Annotated[int, msgspec.Meta(ge=1)]
+    prev: _Link
+
+
+class _Ack(msgspec.Struct, frozen=True):
+    acknowledged: Annotated[
+        tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], ...], msgspec.Meta(max_length=MAX_ACK_IDS)
+    ]
+    agent_id: str | None = None
+
+
+class _JwsRegistry(jws.JWSRegistry):
+    """Sizes of ours, and `EdDSA` read as what it means here: Ed25519 (RFC 9864)."""
+
+    max_header_length = _MAX_HEADER_OCTETS
+    max_payload_length = MAX_DOCUMENT_OCTETS * 4 // 3 + 4
+
+    def get_alg(self, name: str) -> Any:
+        return super().get_alg("Ed25519" if name == "EdDSA" else name)
+
+
+_JWS = _JwsRegistry(algorithms=["ES256", "Ed25519"], strict_check_header=False)  # `seq` and `prev` are ours
+_H = TypeVar("_H")
+_REFUSED = (JoseError, msgspec.DecodeError, ValueError, TypeError)
+
+
+def _header(token: bytes, kind: type[_H]) -> _H:
+    segment = token.split(b".", 1)[0]
+    if len(segment) > _MAX_HEADER_OCTETS:
+        raise ValueError("its header is too long")
+    return msgspec.json.decode(urlsafe_b64decode(segment + b"=" * (-len(segment) % 4)), type=kind)
+
+
+def _verify(token: bytes, header: _AckHeader | _ReceiptHeader | _DocumentHeader, keys: Sequence[PublicKey]) -> bytes:
+    """Return the payload if one of `keys` signed `token`: the one that `kid` names, or any of them without a `kid`."""
+    candidates = [key for key in keys if header.kid in {None, key.kid}]
+    if not candidates:
+        raise ValueError(f"no known key is called {header.kid!s:.60}")
+    found = jws.extract_compact(token, registry=_JWS)
+    for key in candidates:
+        fits = (key.curve_name == "P-256") == (header.alg == "ES256")
+        if fits and jws.validate_compact(found, key, registry=_JWS):
+            return found.payload
+    raise ValueError("the signature is not of the key that it names")
+
+
+def _encrypt(token: str, recipient: PublicKey) -> bytes:
+    protected = {"alg": "ECDH-ES", "enc": "A256GCM", "zip": "DEF", "cty": DOCUMENT_TYPE, "kid": recipient.kid or ""}
+    return jwe.encrypt_compact(protected, token, recipient, algorithms=["ECDH-ES", "A256GCM", "DEF"]).encode("ascii")

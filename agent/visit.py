@@ -13,11 +13,12 @@ from agent.clock.measure import prove
 from agent.clock.proof import ClockProof, Permit, Policy
 from agent.clock.settings import ClockSettings
 from agent.credentials import load_password
-from agent.document import Visit, build_reading, utc_text
+from agent.document import Visit, build_reading
 from agent.errors import ClockForbids, UsageError
 from agent.meter_clock import MeterOffset, meter_offset
 from agent.order import Order
 from agent.reading import ClockPart, Reading
+from agent.utc_text import utc_text
 from drivers.base import Progress, Task
 from drivers.data import MeterData, Problem
 from drivers.decimal_text import plain
@@ -136,13 +137,14 @@ def _facts(
     order: Order, proof: ClockProof, now: Instant, permits: tuple[Permit, Permit], offset: MeterOffset | None
 ) -> ClockFacts:
     interval, tou = permits
+    bound = proof.error_bound_at(now.boottime_ns)
     return ClockFacts(
         permits_interval=interval.allowed,
         permits_tou=tou.allowed,
         reason=interval.reason,
         source=proof.source,
         offset_s=proof.offset_s,
-        uncertainty_s=proof.uncertainty_at(now.boottime_ns),
+        uncertainty_s=None if bound is None or proof.offset_s is None else bound - abs(proof.offset_s),
         meter_offset_s=offset.offset_s if offset else None,
         meter_offset_uncertainty_s=offset.uncertainty_s if offset else None,
         agent_checked=order.clock_check,

@@ -9,7 +9,7 @@ from drivers.base import Driver
 from drivers.errors import UsageError
 
 GROUP = "mrsp.drivers"
-BUILTIN = dict.fromkeys(("serial", "tcp", "rfc2217", "replay"), "drivers.psem.driver:PsemDriver")
+BUILTIN = dict.fromkeys(("serial", "tcp", "replay"), "drivers.psem.driver:PsemDriver")
 
 
 def scheme_of(url: str) -> str:

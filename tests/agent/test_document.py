@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.document import Visit, build_reading, encode, utc_text, uuid7
+from agent.document import Visit, build_reading, encode, uuid7
 from agent.order import Order, Site
 from agent.reading import CheckResult, ClockPart
+from agent.utc_text import utc_text
 from drivers.data import Event, Identity, IntervalBlock, MeterData, MeterStatus, Problem, Register, Source
 from drivers.decimal_text import plain
 

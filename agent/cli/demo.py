@@ -1,0 +1,178 @@
+"""Read simulated meters for real, end to end, on this box alone: no configuration, no root, no network.
+
+Starts simulated meters on real ptys, time servers, an MQTT broker that requires client certificates, and an MDSP, each
+a process of its own; then proves the clock, reads every meter over C12.18, runs the at-read checks, seals the readings
+into a spool, forwards them, and ends when the MDSP's signed acknowledgements are in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from agent.cli.interrupt import run_until_interrupted
+from agent.cli.progress import ProgressLine
+from agent.cli.show import show_reading
+from agent.clock.explain import clock_text
+from agent.clock.instant import read_instant
+from agent.clock.measure import prove
+from agent.clock.system import SystemClock
+from agent.config import load_config
+from agent.errors import LocalTrouble, UsageError
+from agent.forward.forwarder import Forwarder
+from agent.reading import Reading
+from agent.service import forwarder_of, keep, open_spool
+from agent.spool import Spool
+from agent.visit import Box, visit
+
+AGENT_ID = "demo-gateway"
+SCENARIOS = ("residential-tou", "commercial-4ch", "big-endian-float-bcd", "minimal")
+START_S = 30.0
+DRAIN_S = 60.0
+CONFIG = """\
+[agent]
+agent_id = "{agent_id}"
+state_directory = "state"
+
+[clock]
+sources = ["ntp"]
+ntp = [{ntp}]
+
+[keys]
+directory = "pki/devices/{agent_id}"
+mdsp = "pki/mdsp.jwks"
+encrypt = true
+
+[forward]
+host = "localhost"
+port = {port}
+ca = "pki/ca.crt"
+certificate = "pki/devices/{agent_id}/device-cert.pem"
+key = "pki/devices/{agent_id}/device-key.pem"
+"""
+METER = """
+[[meters]]
+name = "meter {number} ({scenario})"
+url = "{url}"
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--meters", metavar="N", type=int, default=3, help="how many meters (default: 3, at most 50)")
+    parser.add_argument("--keep", metavar="DIR", type=Path, help="leave configuration, keys and spool in DIR")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.meters <= 50:
+        raise UsageError("--meters takes a number from 1 to 50")
+    if find_spec("metersim") is None or find_spec("amqtt") is None:
+        raise UsageError("the simulators are not installed", advice="pip install 'mrsp-agent[sim]'")
+    if arguments.keep is not None:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
+        return asyncio.run(run_until_interrupted(_demo(arguments.keep.resolve(), arguments.meters)))
+    with tempfile.TemporaryDirectory(prefix="mrsp-demo-") as directory:
+        return asyncio.run(run_until_interrupted(_demo(Path(directory), arguments.meters)))
+
+
+async def _demo(directory: Path, meters: int) -> int:
+    async with AsyncExitStack() as stack:
+        config = load_config(await _build_world(directory, meters, stack))
+        _tell("\n— The clock of this box, against three simulated time servers\n")
+        clock = SystemClock()
+        proof = await prove(config.settings.clock, clock)
+        sys.stdout.write(clock_text(proof, read_instant(clock)) + "\n")
+        spool, keys = await stack.enter_async_context(open_spool(config))
+        failed: list[str] = []
+        for meter in config.settings.meters:
+            _tell(f"\n— {meter.name} on {meter.url}\n")
+            progress = ProgressLine(label=meter.name)
+            box = Box(AGENT_ID, clock, clock_settings=config.settings.clock, progress=progress)
+            outcome = await visit(meter.order(), box)
+            progress.close()
+            entry = await keep(spool, outcome.reading)
+            sys.stdout.write(show_reading(outcome.reading))
+            sys.stdout.write(f"sealed as number {entry.sequence} of {AGENT_ID}: {entry.document_id}\n")
+            failed += _failures(meter.name, outcome.reading)
+        if keys is None:
+            raise LocalTrouble("the demo's configuration names no MDSP keys")
+        await _deliver(spool, forwarder_of(config, spool, keys, dict))
+    for failure in failed:
+        _tell(failure)
+    return 1 if failed else 0
+
+
+async def _deliver(spool: Spool, forwarder: Forwarder) -> None:
+    waiting = (await spool.status()).depth
+    _tell(f"\n— Forwarding {waiting} readings over mutual TLS\n")
+    await forwarder.drain(DRAIN_S)
+    report = await spool.verify()
+    for entry in await spool.entries(delivered=True):
+        sys.stdout.write(f"{entry.document_id} acknowledged by the MDSP, signature verified\n")
+    chain = "every signature and the chain hold" if report.sound else "; ".join(report.problems)
+    sys.stdout.write(f"{report.links} documents sealed, {(await spool.status()).depth} left in the spool; {chain}\n")
+
+
+def _failures(name: str, reading: Reading) -> list[str]:
+    return [f"{name}: check {c.check} failed: {c.reason}" for c in reading.checks if c.outcome == "fail"]
+
+
+async def _build_world(directory: Path, meters: int, stack: AsyncExitStack) -> Path:
+    """Start everything around the agent and write its configuration; return its path."""
+    pki = directory / "pki"
+    async with _simulator("pki", str(pki), "--agent", AGENT_ID):
+        pass
+    broker = await stack.enter_async_context(_simulator("broker", str(pki), "--port", "0"))
+    port = broker.split()[0].rpartition(":")[2]
+    _tell(f"broker listens on {broker.split()[0]}, client certificates required")
+    store = str(directory / "mdsp.sqlite")
+    await stack.enter_async_context(
+        _simulator("mdsp", str(pki), "--host", "localhost", "--port", port, "--store", store)
+    )
+    _tell("the MDSP is connected")
+    servers = [(await stack.enter_async_context(_simulator("ntp"))).split()[0] for _ in range(3)]
+    text = CONFIG.format(agent_id=AGENT_ID, ntp=", ".join(f'"{server}"' for server in servers), port=port)
+    for number in range(meters):
+        scenario = SCENARIOS[number % len(SCENARIOS)]
+        address = await stack.enter_async_context(
+            _simulator("meter", "--pty", "--scenario", scenario, "--seed", str(number + 1))
+        )
+        _tell(f"meter {number + 1}: {scenario} on {address}")
+        text += METER.format(number=number + 1, scenario=scenario, url=address)
+    file = directory / "mrsp.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@asynccontextmanager
+async def _simulator(*arguments: str) -> AsyncIterator[str]:
+    """Run `metersim …` as a process of its own; yield the first line it prints. `LocalTrouble` if it prints none."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "metersim.cli", *arguments, stdout=asyncio.subprocess.PIPE, env=os.environ
+    )
+    try:
+        if process.stdout is None:
+            raise LocalTrouble(f"metersim {arguments[0]} has no output")
+        async with asyncio.timeout(START_S):
+            line = await process.stdout.readline()
+        if not line:
+            raise LocalTrouble(f"metersim {arguments[0]} ended before it was ready; see above")
+        yield line.decode().strip()
+    except TimeoutError as error:
+        raise LocalTrouble(f"metersim {arguments[0]} was not ready within {START_S:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def _tell(line: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

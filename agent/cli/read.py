@@ -1,0 +1,132 @@
+"""Visit one meter and print the reading.
+
+URL is /dev/ttyUSB0, serial:///dev/ttyUSB0?baud=9600&dtr=on&rts=off&echo=auto, tcp://host:port or replay://FILE.
+
+exit status: 0 reading obtained, every applicable check passed or verified; 1 reading obtained and printed, a check
+failed; 2 wrong arguments; 3 no connection, or the line is too bad; 4 the meter refused; 5 the clock proof forbids it;
+6 trouble on this box.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+
+from agent.cli.interrupt import run_until_interrupted
+from agent.cli.progress import ProgressLine
+from agent.cli.show import show_reading
+from agent.clock.settings import ClockSettings
+from agent.clock.system import SystemClock
+from agent.document import encode
+from agent.errors import UsageError
+from agent.order import Order, Purpose
+from agent.reading import Reading
+from agent.visit import Box, visit
+from drivers.errors import MrspError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="the meter's line")
+    parser.add_argument("--format", choices=("json", "table"), help="default: table on a terminal, else json")
+    parser.add_argument("--profile", metavar="NAME", help="meter family (default: recognised from the meter itself)")
+    parser.add_argument("--profile-dir", metavar="DIR", type=Path, action="append", default=[], help="more profiles")
+    meter = parser.add_argument_group("what is on record about the meter")
+    meter.add_argument("--meter-id", metavar="ID", help="expected internal identification")
+    meter.add_argument("--nameplate-id", metavar="ID", help="what you read off the nameplate")
+    meter.add_argument("--dials", metavar="N", type=int, help="digits of the register")
+    meter.add_argument("--decimals", metavar="N", type=int, help="decimal places of the demand display")
+    meter.add_argument("--since", metavar="TIME", type=_time, help="last good read, e.g. 2026-03-01T00:00:00Z")
+    meter.add_argument("--site-zone", metavar="ZONE", help="time zone of the site, if the meter does not say")
+    access = parser.add_argument_group("access")
+    access.add_argument("--user-id", metavar="N", type=int, help="user id of the logon (default: the profile's)")
+    access.add_argument("--user", metavar="NAME", help="user name of the logon, at most 10 characters")
+    access.add_argument("--password-file", metavar="FILE", help="password, in a file that only you can read (0600)")
+    what = parser.add_argument_group("what to read, and how it is judged")
+    what.add_argument("--registers-only", action="store_true", help="no load profile, no logs")
+    what.add_argument("--purpose", choices=get_args(Purpose), default="cycle", help="of this read (default: cycle)")
+    what.add_argument("--rule-set", metavar="NAME", default="ubp-2000", help="of the checks (default: ubp-2000)")
+    clock = parser.add_argument_group("clock proof")
+    clock.add_argument("--ntp", metavar="HOST[:PORT]", action="append", default=[], help="ask this server; repeatable")
+    clock.add_argument("--no-clock-check", action="store_true", help="bench only; recorded in the document")
+    parser.add_argument("--record", metavar="FILE", type=Path, help="write every byte exchanged to FILE")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    order = _order(arguments)
+    progress = ProgressLine()
+    box = Box(
+        agent_id=socket.gethostname(),
+        clock=SystemClock(),
+        clock_settings=clock_settings(arguments.ntp),
+        profile_dirs=tuple(arguments.profile_dir),
+        progress=progress,
+    )
+    try:
+        outcome = asyncio.run(run_until_interrupted(visit(order, box, record=arguments.record)))
+    finally:
+        progress.close()
+    kind = arguments.format or ("table" if sys.stdout.isatty() else "json")
+    if kind == "table":
+        sys.stdout.write(show_reading(outcome.reading))
+    else:
+        sys.stdout.write(encode(outcome.reading).decode() + "\n")
+    sys.stdout.flush()
+    return exit_status(outcome.reading, outcome.broken)
+
+
+def exit_status(reading: Reading, broken: Exception | None) -> int:
+    """Return 0, 1 for a failed check, or the status of what ended the visit early (said on standard error)."""
+    if broken is not None:
+        sys.stderr.write(f"mrsp: the visit ended early, what was whole is kept: {broken}\n")
+        return broken.exit_code if isinstance(broken, MrspError) else 3
+    return 1 if any(check.outcome == "fail" for check in reading.checks) else 0
+
+
+def clock_settings(ntp: list[str]) -> ClockSettings:
+    """Return the settings of a command without a configuration: chrony, or the servers named instead."""
+    try:
+        return ClockSettings(sources=("ntp",), ntp=tuple(ntp)) if ntp else ClockSettings()
+    except ValueError as error:
+        raise UsageError(f"--ntp: {error}") from error
+
+
+def _order(arguments: argparse.Namespace) -> Order:
+    """Check the arguments by the rules of an order, so that both say the same."""
+    given = {
+        "url": arguments.url,
+        "purpose": arguments.purpose,
+        "expected_meter_id": arguments.meter_id,
+        "nameplate_id": arguments.nameplate_id,
+        "profile": arguments.profile,
+        "dials": arguments.dials,
+        "decimals": arguments.decimals,
+        "last_read_at": arguments.since,
+        "registers_only": arguments.registers_only,
+        "clock_check": not arguments.no_clock_check,
+        "user_id": arguments.user_id,
+        "user": arguments.user,
+        "password_file": arguments.password_file,
+        "rule_set": arguments.rule_set,
+        "site": {"zone": arguments.site_zone} if arguments.site_zone else {},
+    }
+    try:
+        return msgspec.convert({key: value for key, value in given.items() if value is not None}, Order)
+    except msgspec.ValidationError as error:
+        raise UsageError(str(error).replace("$.", "--").replace("`", "")) from error
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 2026-03-01T00:00:00Z") from None
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} does not say its zone; end it with Z for UTC")
+    return at.astimezone(UTC)

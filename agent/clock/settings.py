@@ -1,0 +1,105 @@
+"""The `[clock]` table of the configuration: whom to ask for the time, and how good the clock must be."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from ipaddress import IPv6Address
+from typing import Annotated, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from agent.clock.samples import SourceKind
+
+NTP_PORT = 123
+HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})")
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+
+
+class Server(NamedTuple):
+    """Where an NTP server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_server(text: str) -> Server:
+    """Read `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address; ValueError says what is wrong with it."""
+    bracketed = re.fullmatch(r"\[([^\]]*)\](?::(.*))?", text)
+    if bracketed:
+        host, port = _ipv6(bracketed[1], text), bracketed[2]
+    elif text.count(":") > 1:
+        host, port = _ipv6(text, text), None
+    else:
+        host, colon, tail = text.partition(":")
+        port = tail if colon else None
+        if not HOST.fullmatch(host):
+            raise ValueError(f"`{text}` is not an NTP server: HOST, HOST:PORT or [IPV6]:PORT expected")
+    if port is None:
+        return Server(host, NTP_PORT)
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65_535:
+        raise ValueError(f"`{text}`: the port of an NTP server is a number from 1 to 65535")
+    return Server(host, int(port))
+
+
+def _ipv6(host: str, text: str) -> str:
+    try:
+        IPv6Address(host)
+    except ValueError as error:
+        raise ValueError(f"`{text}` is not an NTP server: {error}") from error
+    return host
+
+
+def _check(key: str, number: Decimal, most: int) -> None:
+    if not number.is_finite() or not 0 < number <= most:
+        raise ValueError(f"`{key}`: a number above 0, up to {most}, expected; got {number}")
+
+
+class ClockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to ask for the time, and how good the clock must be. The defaults suit a box that runs chrony."""
+
+    sources: tuple[SourceKind, ...] = ("chrony",)
+    ntp: Annotated[tuple[Text, ...], msgspec.Meta(max_length=16)] = ()  # HOST[:PORT]; asked as well when named
+    chronyc: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] = ("chronyc",)  # command, and -h/-p if need be
+    ppm: Decimal = Decimal(50)  # bound of the box's oscillator in holdover
+    max_offset_s: Decimal = Decimal(60)  # UBP: within one minute
+    zone: Text | None = None  # IANA name; whose midnight begins the day. None: the box's
+    ntp_timeout_s: Seconds = 1.5  # for one answer
+    ntp_samples: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    ntp_spacing_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = (
+        0.0  # between questions; public servers ask for 2 or more
+    )
+    chrony_timeout_s: Seconds = 3.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work: ValueError, which msgspec reports with the place in the file."""
+        _check("ppm", self.ppm, 10_000)
+        _check("max_offset_s", self.max_offset_s, 3_600)
+        for text in self.ntp:
+            parse_server(text)
+        if "ntp" in self.sources and not self.ntp:
+            raise ValueError("`sources` names ntp, but `ntp` lists no server")
+        if self.zone is not None:
+            try:
+                ZoneInfo(self.zone)
+            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+                raise ValueError(f"`zone`: {self.zone} is no time zone known on this box") from error
+
+    @property
+    def asked(self) -> tuple[SourceKind, ...]:
+        """The kinds of source to ask, in order, each once; NTP servers that are named are asked also if not listed."""
+        kinds = dict.fromkeys(self.sources)
+        if self.ntp:
+            kinds["ntp"] = None
+        return tuple(kinds)
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """The NTP servers, each once."""
+        return tuple(dict.fromkeys(parse_server(text) for text in self.ntp))

@@ -1,0 +1,191 @@
+"""`mrsp run`: meters are visited when they are due, readings are kept and forwarded, until the service is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agent.clock.explain import clock_facts
+from agent.clock.instant import Clock, read_instant
+from agent.clock.measure import prove
+from agent.clock.proof import ClockProof
+from agent.config import Config, MeterSection
+from agent.document import encode
+from agent.errors import ConfigError, MrspError
+from agent.forward.forwarder import Forwarder
+from agent.forward.mqtt import MqttDialer
+from agent.keys import MdspKeys, load_device_key
+from agent.notify import notify, watchdog_interval_s
+from agent.reading import Reading
+from agent.schedule import EPOCH, RETRY_WAITS_S, next_due
+from agent.seal import Sealer
+from agent.spool import Entry, Spool
+from agent.visit import Box, visit
+
+SPREAD_S = 5.0  # meters that are due at the same time do not all start in the same second
+PROOF_EVERY_S = 900.0  # how often the status message's clock proof is renewed
+
+_log = logging.getLogger("agent.service")
+
+
+@dataclass(slots=True)
+class Line:
+    """A line carries one session at a time; meters on the same line wait for each other."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@asynccontextmanager
+async def open_spool(config: Config) -> AsyncIterator[tuple[Spool, MdspKeys | None]]:
+    """Open the spool with the device key and, where configured, the MDSP's keys. Raises `LocalTrouble`."""
+    key = load_device_key(config.key_directory)
+    mdsp: MdspKeys | None = None
+    if config.settings.keys.mdsp is not None:
+        mdsp = MdspKeys(config.path(config.settings.keys.mdsp), require_encryption=config.settings.keys.encrypt)
+        mdsp.load()
+    sealer = Sealer(key, (lambda: mdsp.load().encryption) if mdsp is not None else (lambda: None))
+    config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    spool = await Spool.open(
+        config.spool_file, agent_id=config.agent_id, sealer=sealer, budget_octets=config.settings.spool.budget_octets
+    )
+    async with spool:
+        yield spool, mdsp
+
+
+async def keep(spool: Spool, reading: Reading) -> Entry:
+    """Give `reading` its place in the agent's stream, durably. Raises `LocalTrouble` (disk, budget, keys)."""
+
+    def place(sequence: int) -> bytes:
+        return encode(msgspec.structs.replace(reading, sequence=sequence))
+
+    return await spool.add("reading", reading.reading_id, place)
+
+
+def forwarder_of(config: Config, spool: Spool, keys: MdspKeys, clock: Callable[[], Mapping[str, Any]]) -> Forwarder:
+    """Return the forwarder that the configuration describes; its files are named from the configuration's directory."""
+    settings = config.settings.forward
+    if settings is None:
+        raise ConfigError("there is no [forward] section", advice="add one to say which broker takes the readings")
+    resolved = msgspec.structs.replace(
+        settings,
+        ca=str(config.path(settings.ca)),
+        certificate=str(config.path(settings.certificate)),
+        key=str(config.path(settings.key)),
+        password_file=str(config.path(settings.password_file)) if settings.password_file else None,
+    )
+    dialer = MqttDialer(resolved, agent_id=config.agent_id)
+    return Forwarder(spool, dialer.dial, keys, window=settings.window, clock=clock)
+
+
+class Service:
+    """One agent with its meters. `clock` is the box's; tests bring their own."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        agent = config.settings.agent
+        self._box = Box(
+            agent_id=config.agent_id,
+            clock=clock,
+            clock_settings=config.settings.clock,
+            profile_dirs=tuple(map(config.path, agent.profile_directories)),
+            rule_set_dirs=tuple(map(config.path, agent.rule_set_directories)),
+        )
+        self._lines: dict[str, Line] = {}
+        self._last_read: dict[str, datetime] = {}
+        self._proof: ClockProof | None = None
+
+    async def run(self) -> None:
+        """Run until cancelled; meters are left logged off and what was read is in the spool."""
+        async with open_spool(self._config) as (spool, keys), asyncio.TaskGroup() as group:
+            group.create_task(self._renew_proof(), name="clock")
+            if self._config.settings.forward is not None and keys is not None:
+                forwarder = forwarder_of(self._config, spool, keys, self._clock_status)
+                group.create_task(forwarder.run(), name="forward")
+            for meter in self._config.settings.meters:
+                group.create_task(self._attend(meter, spool), name=f"meter {meter.name}")
+            notify("READY=1")
+            try:
+                await self._feed_watchdog(spool)
+            finally:
+                notify("STOPPING=1")
+
+    async def _attend(self, meter: MeterSection, spool: Spool) -> None:
+        """Visit one meter at every due time."""
+        while True:
+            now = self._now()
+            due = next_due(now, meter.period, meter.offset)
+            _log.info("%s: next visit at %s", meter.name, due.isoformat())
+            await asyncio.sleep((due - now).total_seconds() + random.uniform(0, SPREAD_S))  # noqa: S311 - no secret
+            await self._visit_with_retries(meter, spool, until=due + meter.period)
+
+    async def _visit_with_retries(self, meter: MeterSection, spool: Spool, *, until: datetime) -> None:
+        """Visit; after a failure that may pass, again after each wait, but not into the next due time."""
+        for wait_s in (*RETRY_WAITS_S, None):
+            try:
+                await self._visit(meter, spool)
+            except MrspError as error:
+                error.at(meter.name)
+                again = error.retry and wait_s is not None and self._now() + timedelta(seconds=wait_s) < until
+                _log.error("%s; %s", error, f"again in {wait_s:g} s" if again else "given up until the next due time")
+                if not again or wait_s is None:
+                    return
+                await asyncio.sleep(wait_s)
+            else:
+                return
+
+    async def _visit(self, meter: MeterSection, spool: Spool) -> None:
+        line = self._lines.setdefault(meter.url.partition("?")[0], Line())
+        order = meter.order()
+        if order.password_file:
+            order = msgspec.structs.replace(order, password_file=str(self._config.path(order.password_file)))
+        if order.last_read_at is None and meter.name in self._last_read:
+            order = msgspec.structs.replace(order, last_read_at=self._last_read[meter.name])
+        async with line.lock:
+            outcome = await visit(order, self._box, record=self._recording(meter))
+        entry = await keep(spool, outcome.reading)
+        failed = [check.check for check in outcome.reading.checks if check.outcome == "fail"]
+        verdict = f"failed: {', '.join(failed)}" if failed else "every check passed"
+        _log.info("%s: reading %s is in the spool as %d; %s", meter.name, entry.document_id, entry.sequence, verdict)
+        if outcome.broken is not None:
+            if isinstance(outcome.broken, MrspError):
+                raise outcome.broken
+            return
+        self._last_read[meter.name] = datetime.fromisoformat(outcome.reading.read_finished_at)
+
+    def _recording(self, meter: MeterSection) -> Path | None:
+        directory = self._config.settings.agent.recording_directory
+        if directory is None:
+            return None
+        return self._config.path(directory) / f"{meter.name}-{self._now():%Y%m%dT%H%M%SZ}.rec"
+
+    def _now(self) -> datetime:
+        proof = self._proof
+        if proof is None:
+            return EPOCH + timedelta(microseconds=self._clock.realtime_ns() // 1000)
+        return proof.utc_at(self._clock.boottime_ns())
+
+    def _clock_status(self) -> Mapping[str, Any]:
+        return {} if self._proof is None else clock_facts(self._proof, read_instant(self._clock))
+
+    async def _renew_proof(self) -> None:
+        while True:
+            self._proof = await prove(self._config.settings.clock, self._clock)
+            await asyncio.sleep(PROOF_EVERY_S)
+
+    async def _feed_watchdog(self, spool: Spool) -> None:
+        """Prove life to systemd by work: the spool's thread must answer before the watchdog is fed."""
+        interval_s = watchdog_interval_s()
+        while True:
+            depth = (await spool.status()).depth
+            notify(f"WATCHDOG=1\nSTATUS={depth} readings wait for the MDSP")
+            await asyncio.sleep(interval_s or 60.0)

@@ -1,0 +1,179 @@
+"""The durable queue between a finished visit and the MDSP's signed acknowledgement: SQLite behind one thread.
+
+    async with await Spool.open(path, agent_id="gw-0001", sealer=sealer) as spool:
+        entry = await spool.add("reading", reading_id, lambda sequence: render(sequence))
+
+Nothing leaves it before the MDSP has acknowledged it, and nothing changes in it: what was sealed is sent, octet for
+octet, as often as it takes. Every call is a transaction on a thread of its own; cancelling the caller never halves one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+from agent.durable_file import write_durably
+from agent.errors import LocalTrouble
+from agent.keys import PublicKey
+from agent.seal import Sealer, payload_of
+from agent.spool_store import (
+    AlreadySpooled,
+    Entry,
+    Kind,
+    Outgoing,
+    Priority,
+    SpoolFull,
+    SpoolStatus,
+    SpoolStore,
+    timestamp,
+)
+from agent.spool_verify import VerifyReport, verify_store
+
+DEFAULT_BUDGET_OCTETS = 1_073_741_824
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`mrsp spool show`: `document` is None if it is delivered, or encrypted to the MDSP and so unreadable here."""
+
+    entry: Entry
+    document: bytes | None
+
+
+class Spool:
+    """The spool of one agent. `changed` is set when this process adds or acknowledges; who waits for work clears it."""
+
+    def __init__(self, store: SpoolStore, thread: ThreadPoolExecutor) -> None:
+        self._store = store
+        self._thread = thread
+        self.changed = asyncio.Event()
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        agent_id: str | None = None,
+        sealer: Sealer | None = None,
+        budget_octets: int = DEFAULT_BUDGET_OCTETS,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> Self:
+        """Open the spool at `path`, made if missing when there is a `sealer`; without one it is for looking only.
+
+        Raises `LocalTrouble`: damaged, of another agent, of a newer version, open to other users, locked, disk full.
+        """
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
+        try:
+            store = await asyncio.get_running_loop().run_in_executor(
+                thread,
+                lambda: SpoolStore(path, agent_id=agent_id, sealer=sealer, budget_octets=budget_octets, now=now),
+            )
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        return cls(store, thread)
+
+    @property
+    def agent_id(self) -> str:
+        return self._store.agent_id
+
+    async def add(
+        self, kind: Kind, document_id: str, build: Callable[[int], bytes], *, priority: Priority = Priority.ORDINARY
+    ) -> Entry:
+        """Take one document for ever: durable, sealed and chained on return.
+
+        `build(sequence)` returns the document (UTF-8 JSON) for the next gap-free `sequence` of its kind; it runs on the
+        spool's thread, inside the transaction, so that a number is used if and only if its document is stored.
+        Raises `AlreadySpooled`, `SpoolFull`, or `LocalTrouble` (disk full, damaged, locked, keys): nothing changed.
+        """
+        entry = await self._call(self._store.add, kind, document_id, build, priority)
+        self.changed.set()
+        return entry
+
+    async def pending(self, limit: int, *, skip: Collection[int] = ()) -> list[Outgoing]:
+        """Return the next `limit` documents to send: urgent first, then in order; `skip` names links under way."""
+        return await self._call(self._store.pending, limit, skip)
+
+    async def acknowledge(self, document_ids: Collection[str]) -> tuple[int, ...]:
+        """Let go of documents that the MDSP's *verified* acknowledgement names; return the links (`seq`) that left."""
+        removed = await self._call(self._store.acknowledge, document_ids)
+        self.changed.set()
+        return removed
+
+    async def is_empty(self) -> bool:
+        """Return whether the MDSP has acknowledged everything."""
+        return await self._call(self._store.is_empty)
+
+    async def status(self) -> SpoolStatus:
+        """Return depth, oldest, size and share of the budget."""
+        return await self._call(self._store.status)
+
+    async def entries(self, *, limit: int = 1_000, after_seq: int = 0, delivered: bool = False) -> list[Entry]:
+        """Return entries in the order of the chain, without content; `delivered`: also the acknowledged ones."""
+        return await self._call(lambda: self._store.entries(limit=limit, after_seq=after_seq, delivered=delivered))
+
+    async def show(self, document_id: str) -> Shown:
+        """Return one entry and its document, if this device can read it; `LocalTrouble` if there is none."""
+        entry, body = await self._call(self._store.find, document_id)
+        return Shown(entry, None if body is None or entry.encrypted else payload_of(body))
+
+    async def export(self, directory: Path) -> int:
+        """Write every undelivered sealed body to `directory` as `SEQ-ID.jws` or `.jwe`, durable; return how many."""
+        return await self._call(_export, self._store, directory)
+
+    async def verify(self, keys: Sequence[PublicKey] | None = None) -> VerifyReport:
+        """Check the file, every signature, every digest and the chain; `keys` default to the sealer's own."""
+        if keys is None:
+            if self._store.sealer is None:
+                raise LocalTrouble("signatures cannot be verified without a key", advice="configure the device key")
+            keys = (self._store.sealer.public_key(),)
+        return await self._call(verify_store, self._store.database, keys)
+
+    async def close(self) -> None:
+        """Close the file; calls under way end first."""
+        await self._call(self._store.close)
+        self._thread.shutdown(wait=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.shield(self.close())
+
+    async def _call(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args, **kwargs))
+
+
+def _export(store: SpoolStore, directory: Path) -> int:
+    count = 0
+    for count, outgoing in enumerate(store.bodies(), start=1):  # noqa: B007
+        suffix = "jwe" if outgoing.entry.encrypted else "jws"
+        write_durably(directory / f"{outgoing.entry.seq:010d}-{outgoing.entry.document_id}.{suffix}", outgoing.body)
+    return count
+
+
+__all__ = [
+    "DEFAULT_BUDGET_OCTETS",
+    "AlreadySpooled",
+    "Entry",
+    "Kind",
+    "Outgoing",
+    "Priority",
+    "Shown",
+    "Spool",
+    "SpoolFull",
+    "SpoolStatus",
+    "VerifyReport",
+    "timestamp",
+]

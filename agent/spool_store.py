@@ -1,0 +1,298 @@
+"""What the spool does with its file, one synchronous call each: the transactions behind `agent.spool`.
+
+`add` is one transaction: number, link, seal, store. So a document is in the spool, sealed and chained, or it is not
+there at all, whatever happens to the power.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Literal
+
+from agent.errors import LocalTrouble
+from agent.seal import ChainHead, Sealed, Sealer
+from agent.spool_database import SpoolDatabase
+
+Kind = Literal["reading", "anomaly", "report", "response"]
+WARN_PERCENT = 80
+STOP_PERCENT = 95
+KEEP_ACKNOWLEDGED = 10_000  # links remembered after delivery: some 5 MB
+
+_ENTRY = "seq, document_id, kind, sequence, priority, added_at, octets, encrypted, acked_at"
+_DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")  # it becomes a file name on export
+_log = logging.getLogger("agent.spool")
+
+
+class Priority(IntEnum):
+    """Order of sending; smaller goes first."""
+
+    URGENT = 0  # safety-related: overtakes the queue
+    ORDINARY = 1
+
+
+class AlreadySpooled(LocalTrouble):
+    """A document with this id is, or was, in the spool: it is never sealed twice."""
+
+
+class SpoolFull(LocalTrouble):
+    """The disk budget is used up: nothing more is taken until the MDSP has acknowledged some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document of the spool, without its content."""
+
+    seq: int  # link of the chain
+    document_id: str
+    kind: Kind
+    sequence: int  # gap-free per agent and kind
+    priority: Priority
+    added_at: datetime
+    octets: int  # of the sealed form
+    encrypted: bool
+    acked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A document to send, octet for octet."""
+
+    entry: Entry
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """`mrsp spool status`."""
+
+    agent_id: str
+    depth: int  # documents that the MDSP has not acknowledged
+    oldest: datetime | None
+    octets: int
+    budget_octets: int
+    percent: int  # of the budget; warned from 80, full from 95
+    head: ChainHead
+    remembered: int  # acknowledged links still remembered
+
+    @property
+    def level(self) -> Literal["ok", "warn", "full"]:
+        return "full" if self.percent >= STOP_PERCENT else "warn" if self.percent >= WARN_PERCENT else "ok"
+
+
+class SpoolStore:
+    """The spool's tables. `sealer` None: for looking only. Used by one thread; `now` gives aware UTC time."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        agent_id: str | None,
+        sealer: Sealer | None,
+        budget_octets: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.sealer = sealer
+        self.budget_octets = budget_octets
+        self._now = now
+        self._warned = False
+        self.database = SpoolDatabase(path, create=sealer is not None)
+        try:
+            self.agent_id = self._claim(agent_id)
+        except BaseException:
+            self.database.close()
+            raise
+
+    def add(
+        self, kind: Kind, document_id: str, build: Callable[[int], bytes], priority: Priority = Priority.ORDINARY
+    ) -> Entry:
+        """Number, build, seal and store one document; durable on return. See `Spool.add`."""
+        if self.sealer is None:
+            raise LocalTrouble(
+                "this spool was opened for looking, not for adding", advice="open it with the device key"
+            )
+        if not _DOCUMENT_ID.fullmatch(document_id):
+            raise ValueError(f"a document id is 1 to 64 letters, digits, '.', '_' or '-', not {document_id!r}")
+        self._refuse_if_full(0)
+        with self.database.transaction("add to") as db:
+            if db.execute("SELECT 1 FROM document WHERE document_id = ?", (document_id,)).fetchone():
+                raise AlreadySpooled(
+                    f"document {document_id} is already in the spool", advice="nothing needs to be done"
+                )
+            found = db.execute("SELECT last_sequence FROM counter WHERE kind = ?", (kind,)).fetchone()
+            sequence = (found[0] if found else 0) + 1
+            head = ChainHead(*db.execute("SELECT head_seq, head_digest FROM chain").fetchone())
+            sealed = self.sealer.seal(build(sequence), document_id=document_id, after=head)
+            self._refuse_if_full(len(sealed.body))
+            entry = Entry(
+                sealed.head.seq,
+                document_id,
+                kind,
+                sequence,
+                priority,
+                self._now(),
+                len(sealed.body),
+                sealed.encrypted,
+                None,
+            )
+            _insert(db, entry, sealed)
+        self._warn_if_filling()
+        return entry
+
+    def pending(self, limit: int, skip: Collection[int]) -> list[Outgoing]:
+        """Return the first `limit` documents to send, in order, without the links of `skip`."""
+        query = (
+            f"SELECT {_ENTRY}, body FROM document JOIN sealed USING (seq) WHERE acked_at IS NULL"  # noqa: S608
+            " AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY priority, seq LIMIT ?"
+        )
+        with self.database.reading("read") as db:
+            return [Outgoing(_entry(row[:-1]), row[-1]) for row in db.execute(query, (json.dumps(sorted(skip)), limit))]
+
+    def acknowledge(self, document_ids: Collection[str]) -> tuple[int, ...]:
+        """Mark the named documents as delivered, drop their bodies, return their links; unknown ids are passed over."""
+        acked_at = timestamp(self._now())
+        removed: list[int] = []
+        with self.database.transaction("acknowledge in") as db:
+            for document_id in document_ids:
+                row = db.execute(
+                    "UPDATE document SET acked_at = ? WHERE document_id = ? AND acked_at IS NULL RETURNING seq",
+                    (acked_at, document_id),
+                ).fetchone()
+                if row:
+                    removed.append(row[0])
+                    db.execute("DELETE FROM sealed WHERE seq = ?", row)
+            if removed:
+                _prune(db)
+        return tuple(removed)
+
+    def is_empty(self) -> bool:
+        """Return whether the MDSP has everything."""
+        with self.database.reading("read") as db:
+            return db.execute("SELECT 1 FROM document WHERE acked_at IS NULL LIMIT 1").fetchone() is None
+
+    def status(self) -> SpoolStatus:
+        """Return depth, age and size."""
+        octets = self.database.used_octets()
+        with self.database.reading("read") as db:
+            seq, head = db.execute("SELECT head_seq, head_digest FROM chain").fetchone()
+            depth = db.execute("SELECT count(*) FROM document WHERE acked_at IS NULL").fetchone()[0]
+            total = db.execute("SELECT count(*) FROM document").fetchone()[0]
+            oldest = db.execute("SELECT added_at FROM document WHERE acked_at IS NULL ORDER BY seq LIMIT 1").fetchone()
+        return SpoolStatus(
+            agent_id=self.agent_id,
+            depth=depth,
+            oldest=datetime.fromisoformat(oldest[0]) if oldest else None,
+            octets=octets,
+            budget_octets=self.budget_octets,
+            percent=octets * 100 // self.budget_octets,
+            head=ChainHead(seq, head),
+            remembered=total - depth,
+        )
+
+    def entries(self, *, limit: int, after_seq: int = 0, delivered: bool = False) -> list[Entry]:
+        """Return up to `limit` entries in the order of the chain, from the link after `after_seq` on."""
+        query = f"SELECT {_ENTRY} FROM document WHERE seq > ? AND (acked_at IS NULL OR ?) ORDER BY seq LIMIT ?"  # noqa: S608
+        with self.database.reading("list") as db:
+            return [_entry(row) for row in db.execute(query, (after_seq, delivered, limit))]
+
+    def find(self, document_id: str) -> tuple[Entry, bytes | None]:
+        """Return one entry and its sealed body (None once delivered); `LocalTrouble` if there is none."""
+        query = f"SELECT {_ENTRY}, body FROM document LEFT JOIN sealed USING (seq) WHERE document_id = ?"  # noqa: S608
+        with self.database.reading("read") as db:
+            row = db.execute(query, (document_id,)).fetchone()
+        if row is None:
+            raise LocalTrouble(
+                f"no document {document_id} in the spool", advice="`mrsp spool list` shows what there is"
+            )
+        return _entry(row[:-1]), row[-1]
+
+    def bodies(self) -> Iterator[Outgoing]:
+        """Yield everything that is not delivered, in the order of the chain, one body in memory at a time."""
+        after = 0
+        while batch := self.entries(limit=100, after_seq=after):
+            for entry in batch:
+                _, body = self.find(entry.document_id)
+                if body is not None:
+                    yield Outgoing(entry, body)
+            after = batch[-1].seq
+
+    def close(self) -> None:
+        self.database.close()
+
+    def _claim(self, agent_id: str | None) -> str:
+        """Write the chain's owner on first use; refuse a spool of another agent."""
+        with self.database.transaction("open") as db:
+            row = db.execute("SELECT agent_id FROM chain").fetchone()
+            if row is None:
+                if agent_id is None:
+                    raise LocalTrouble(f"the spool {self.database.path} was never used", advice="check the path")
+                db.execute("INSERT INTO chain VALUES (1, ?, 0, '', 0)", (agent_id,))
+                return agent_id
+        owner = str(row[0])
+        if agent_id not in {None, owner}:
+            raise LocalTrouble(
+                f"the spool {self.database.path} belongs to agent {owner}, not {agent_id}",
+                advice="each agent has a spool and a chain of its own; check agent_id in the configuration",
+            )
+        return owner
+
+    def _refuse_if_full(self, more_octets: int) -> None:
+        used = self.database.used_octets() + more_octets
+        if used * 100 >= self.budget_octets * STOP_PERCENT:
+            raise SpoolFull(
+                f"the spool takes nothing more: {used} octets, {STOP_PERCENT} % of its budget of {self.budget_octets}",
+                advice="restore the link to the MDSP, or raise the budget; nothing is dropped",
+            )
+
+    def _warn_if_filling(self) -> None:
+        filling = self.database.used_octets() * 100 >= self.budget_octets * WARN_PERCENT
+        if filling and not self._warned:
+            _log.warning("the spool has reached %d %% of its budget of %d octets", WARN_PERCENT, self.budget_octets)
+        self._warned = filling
+
+
+def _insert(db: sqlite3.Connection, entry: Entry, sealed: Sealed) -> None:
+    db.execute(
+        "INSERT INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+        (
+            entry.seq, entry.document_id, entry.kind, entry.sequence, int(entry.priority), timestamp(entry.added_at),
+            entry.octets, int(entry.encrypted), sealed.prev, sealed.head.digest, sealed.receipt,
+        ),
+    )  # fmt: skip
+    db.execute("INSERT INTO sealed VALUES (?, ?)", (entry.seq, sealed.body))
+    db.execute("UPDATE chain SET head_seq = ?, head_digest = ?", (sealed.head.seq, sealed.head.digest))
+    db.execute("INSERT OR REPLACE INTO counter VALUES (?, ?)", (entry.kind, entry.sequence))
+
+
+def _prune(db: sqlite3.Connection) -> None:
+    """Forget delivered links beyond the newest `KEEP_ACKNOWLEDGED`; what is not delivered stays, however old."""
+    limit = db.execute("SELECT head_seq FROM chain").fetchone()[0] - KEEP_ACKNOWLEDGED
+    if limit > 0 and db.execute("DELETE FROM document WHERE seq <= ? AND acked_at IS NOT NULL", (limit,)).rowcount:
+        db.execute("UPDATE chain SET pruned_seq = ?", (limit,))
+
+
+def _entry(row: tuple[int, str, Kind, int, int, str, int, int, str | None]) -> Entry:
+    seq, document_id, kind, sequence, priority, added_at, octets, encrypted, acked_at = row
+    return Entry(
+        seq=seq,
+        document_id=document_id,
+        kind=kind,
+        sequence=sequence,
+        priority=Priority(priority),
+        added_at=datetime.fromisoformat(added_at),
+        octets=octets,
+        encrypted=bool(encrypted),
+        acked_at=datetime.fromisoformat(acked_at) if acked_at else None,
+    )
+
+
+def timestamp(moment: datetime) -> str:
+    """Return RFC 3339 UTC with `Z`, in milliseconds."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
