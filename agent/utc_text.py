@@ -7,6 +7,4 @@ from datetime import UTC, datetime
 
 def utc_text(at: datetime) -> str:
     """Write an aware time as RFC 3339 UTC with `Z`, to the microsecond where it has any."""
-    at = at.astimezone(UTC)
-    fraction = f".{at.microsecond:06d}".rstrip("0") if at.microsecond else ""
-    return f"{at:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

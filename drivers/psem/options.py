@@ -36,4 +36,5 @@ class PsemOptions:
     wake_up: bool = False  # send 55H and wait 50 ms first
     busy_retries: int = 20
     busy_wait_s: float = 1.0
+    recoveries: int = 5  # sessions opened afresh without one whole answer in between, before the line is given up
     logoff: bool = True  # False: Terminate only

@@ -1,1 +1,11 @@
-"""Bytes in and out: serial, TCP, recording and replay."""
+"""Bytes in and out: serial, TCP, recording and replay.
+
+Importing this loads no serial library; `open_transport` does that when a serial line is opened.
+"""
+
+from drivers.transport.base import Transport
+from drivers.transport.opening import open_transport
+from drivers.transport.recording import RecordingTransport, start_recording
+from drivers.transport.urls import LineAddress, parse_url
+
+__all__ = ["LineAddress", "RecordingTransport", "Transport", "open_transport", "parse_url", "start_recording"]

@@ -25,8 +25,11 @@ class Transport(Protocol):
         """Wait for input; return all that is there, at least one byte."""
         ...
 
-    async def write(self, chunk: bytes) -> None:
-        """Hand over `chunk` and wait until the line took it (for a serial line: until it is about to be sent)."""
+    async def write(self, chunk: bytes, *, secret: bool = False) -> None:
+        """Hand over `chunk` and wait until the line took it (for a serial line: until it is about to be sent).
+
+        `secret`: the octets carry a password; a recording masks them.
+        """
         ...
 
     def discard_input(self) -> int:
