@@ -33,10 +33,9 @@ SCHEMA = "mrsp.reading/1"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """The frame of a reading: when, by whom, how."""
+    """The frame of a reading: when, by whom."""
 
     agent_id: str
-    method: str
     started_at: datetime
     finished_at: datetime
 
@@ -52,7 +51,7 @@ def build_reading(
         sequence=0,
         order_id=order.order_id,
         purpose=order.purpose,
-        method=visit.method,
+        method=data.method,
         read_started_at=utc_text(visit.started_at),
         read_finished_at=utc_text(visit.finished_at),
         meter=_meter(order, data),

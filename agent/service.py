@@ -23,8 +23,10 @@ from agent.document import encode
 from agent.errors import ConfigError, MrspError
 from agent.forward.forwarder import Forwarder
 from agent.forward.mqtt import MqttDialer
+from agent.forward.window import SendWindow
 from agent.keys import MdspKeys, load_device_key
 from agent.notify import notify, watchdog_interval_s
+from agent.order import Order
 from agent.reading import Reading
 from agent.schedule import EPOCH, RETRY_WAITS_S, next_due
 from agent.seal import Sealer
@@ -70,6 +72,14 @@ async def keep(spool: Spool, reading: Reading) -> Entry:
     return await spool.add("reading", reading.reading_id, place)
 
 
+def order_of(config: Config, meter: MeterSection) -> Order:
+    """Return the order for one visit to a configured meter."""
+    order = meter.order()
+    if order.password_file is None:
+        return order
+    return msgspec.structs.replace(order, password_file=str(config.path(order.password_file)))
+
+
 def forwarder_of(config: Config, spool: Spool, keys: MdspKeys, clock: Callable[[], Mapping[str, Any]]) -> Forwarder:
     """Return the forwarder that the configuration describes; its files are named from the configuration's directory."""
     settings = config.settings.forward
@@ -83,7 +93,7 @@ def forwarder_of(config: Config, spool: Spool, keys: MdspKeys, clock: Callable[[
         password_file=str(config.path(settings.password_file)) if settings.password_file else None,
     )
     dialer = MqttDialer(resolved, agent_id=config.agent_id)
-    return Forwarder(spool, dialer.dial, keys, window=settings.window, clock=clock)
+    return Forwarder(spool, dialer.dial, keys, window=SendWindow(settings.window), clock=clock)
 
 
 class Service:
@@ -145,9 +155,7 @@ class Service:
 
     async def _visit(self, meter: MeterSection, spool: Spool) -> None:
         line = self._lines.setdefault(meter.url.partition("?")[0], Line())
-        order = meter.order()
-        if order.password_file:
-            order = msgspec.structs.replace(order, password_file=str(self._config.path(order.password_file)))
+        order = order_of(self._config, meter)
         if order.last_read_at is None and meter.name in self._last_read:
             order = msgspec.structs.replace(order, last_read_at=self._last_read[meter.name])
         async with line.lock:

@@ -49,6 +49,14 @@ class Shown:
     document: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """`mrsp spool export`: how many documents were written, and the links that could not be read."""
+
+    written: int
+    unreadable: tuple[int, ...]
+
+
 class Spool:
     """The spool of one agent. `changed` is set when this process adds or acknowledges; who waits for work clears it."""
 
@@ -126,8 +134,11 @@ class Spool:
         entry, body = await self._call(self._store.find, document_id)
         return Shown(entry, None if body is None or entry.encrypted else payload_of(body))
 
-    async def export(self, directory: Path) -> int:
-        """Write every undelivered sealed body to `directory` as `SEQ-ID.jws` or `.jwe`, durable; return how many."""
+    async def export(self, directory: Path) -> Exported:
+        """Write every undelivered sealed body to `directory` as `SEQ-ID.jws` or `.jwe`, each durable.
+
+        Goes on past what a damaged file no longer gives; raises `LocalTrouble` if `directory` cannot be written.
+        """
         return await self._call(_export, self._store, directory)
 
     async def verify(self, keys: Sequence[PublicKey] | None = None) -> VerifyReport:
@@ -155,18 +166,23 @@ class Spool:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args, **kwargs))
 
 
-def _export(store: SpoolStore, directory: Path) -> int:
-    count = 0
-    for count, outgoing in enumerate(store.bodies(), start=1):  # noqa: B007
-        suffix = "jwe" if outgoing.entry.encrypted else "jws"
-        write_durably(directory / f"{outgoing.entry.seq:010d}-{outgoing.entry.document_id}.{suffix}", outgoing.body)
-    return count
+def _export(store: SpoolStore, directory: Path) -> Exported:
+    written, unreadable = 0, []
+    for found in store.bodies():
+        if isinstance(found, int):
+            unreadable.append(found)
+            continue
+        suffix = "jwe" if found.entry.encrypted else "jws"
+        write_durably(directory / f"{found.entry.seq:010d}-{found.entry.document_id}.{suffix}", found.body)
+        written += 1
+    return Exported(written, tuple(unreadable))
 
 
 __all__ = [
     "DEFAULT_BUDGET_OCTETS",
     "AlreadySpooled",
     "Entry",
+    "Exported",
     "Kind",
     "Outgoing",
     "Priority",

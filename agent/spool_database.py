@@ -67,7 +67,7 @@ class SpoolDatabase:
                 yield self._db
             finally:
                 if self._db.in_transaction:
-                    self._db.execute("COMMIT")
+                    self._db.execute("ROLLBACK")  # unlike COMMIT, it works on a damaged file too
 
     def used_octets(self) -> int:
         """Return the octets that live content takes in the file; pages freed by deliveries are used again."""

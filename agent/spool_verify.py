@@ -46,25 +46,44 @@ def verify_store(database: SpoolDatabase, keys: Sequence[PublicKey]) -> VerifyRe
     forgotten long ago are known by number (`pruned_seq`) and not counted as missing.
     """
     problems: list[str] = []
-    links = documents = 0
+    walk = _Walk(problems)
     with database.reading("verify") as db:
-        problems += _integrity(db)
         head_seq, head_digest, pruned = db.execute("SELECT head_seq, head_digest, pruned_seq FROM chain").fetchone()
-        before: ChainHead | None = ChainHead() if pruned == 0 else None  # None: the link before is forgotten
-        expected = 1
-        for row in _rows(db):
-            if row.seq > max(expected, pruned + 1):
-                problems.append(f"links {max(expected, pruned + 1)} to {row.seq - 1} are missing")
-            if row.seq != expected:
-                before = None
-            problems += _check(row, before, keys)
-            links += 1
-            documents += row.body is not None and not row.encrypted
-            before, expected = ChainHead(row.seq, row.digest), row.seq + 1
-            if len(problems) >= MAX_PROBLEMS:
-                return VerifyReport(links, documents, ChainHead(head_seq, head_digest), tuple(problems[:MAX_PROBLEMS]))
-        problems += _check_end(before, expected, ChainHead(head_seq, head_digest), pruned)
-    return VerifyReport(links, documents, ChainHead(head_seq, head_digest), tuple(problems))
+        try:
+            problems += _integrity(db)
+            walk.over(_rows(db), pruned, keys)
+        except sqlite3.DatabaseError as err:
+            problems.append(f"the file is damaged after link {walk.expected - 1}: {err}")
+        else:
+            if len(problems) < MAX_PROBLEMS:
+                problems += _check_end(walk.before, walk.expected, ChainHead(head_seq, head_digest), pruned)
+    return VerifyReport(walk.links, walk.documents, ChainHead(head_seq, head_digest), tuple(problems[:MAX_PROBLEMS]))
+
+
+class _Walk:
+    """One walk along the chain. `before` is the link before the next one; None if that is forgotten or missing."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.before: ChainHead | None = None
+        self.expected = 1
+        self.links = 0
+        self.documents = 0
+        self._problems = problems
+
+    def over(self, rows: Iterator[_Row], pruned: int, keys: Sequence[PublicKey]) -> None:
+        """Check each row, until all are done or there are problems enough."""
+        self.before = ChainHead() if pruned == 0 else None
+        for row in rows:
+            if row.seq > max(self.expected, pruned + 1):
+                self._problems.append(f"links {max(self.expected, pruned + 1)} to {row.seq - 1} are missing")
+            if row.seq != self.expected:
+                self.before = None
+            self._problems += _check(row, self.before, keys)
+            self.links += 1
+            self.documents += row.body is not None and not row.encrypted
+            self.before, self.expected = ChainHead(row.seq, row.digest), row.seq + 1
+            if len(self._problems) >= MAX_PROBLEMS:
+                return
 
 
 def _integrity(db: sqlite3.Connection) -> list[str]:

@@ -75,10 +75,8 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
     if reduced:
         data = _cumulative_only(data, wanted.reason)
     offset = meter_offset(data.clock, proof) if data.clock else None
-    method = driver.method(task)
     subject = Subject(
         data=data,
-        method=method,
         clock=_facts(order, proof, finished, (interval, tou), offset),
         read_started_at=proof.utc_at(started.boottime_ns),
         read_at=proof.utc_at(finished.boottime_ns),
@@ -91,7 +89,7 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
         registers_only=order.registers_only,
         site_zone=task.site_zone,
     )
-    frame = Visit(box.agent_id, method, subject.read_started_at, subject.read_at)
+    frame = Visit(box.agent_id, subject.read_started_at, subject.read_at)
     clock = _clock_part(order, proof, finished, data, offset)
     return Outcome(build_reading(order, data, frame, clock, run_checks(subject, rules)), data.broken)
 

@@ -7,13 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from drivers.data import MeterData
 from drivers.secret import Secret
-
-Method = Literal["optical", "modem", "cellular", "radio", "pager", "modbus", "manual"]
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -49,10 +46,6 @@ class Driver(Protocol):
     """One way to talk to meters. Stateless between reads; registered as an entry point of `mrsp.drivers`."""
 
     schemes: tuple[str, ...]  # URL schemes it serves
-
-    def method(self, task: Task) -> Method:
-        """How a reading over this URL is called in the document."""
-        ...
 
     async def read(self, task: Task) -> MeterData:
         """Visit the meter and leave it logged off and terminated, whatever happens, also on cancellation.

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+Method = Literal["optical", "modem", "cellular", "radio", "pager", "modbus", "manual"]
 Direction = Literal["delivered", "received", "net", "total"]
 Kind = Literal["cumulative", "demand", "cumulative_demand", "coincident", "instantaneous"]
 Period = Literal["present", "previous_reset", "self_read"]
@@ -159,6 +160,7 @@ class MeterData:
 
     identity: Identity
     profile: str
+    method: Method = "optical"  # how the meter was reached
     registers: tuple[Register, ...] = ()
     blocks: tuple[IntervalBlock, ...] = ()
     events: tuple[Event, ...] = ()

@@ -19,7 +19,7 @@ def judge_internal(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
     that the meter does send belong to a character id and count, as does everything else: exact, case included.
     """
     verdict = Verdict.by(INTERNAL.name, rules, rules.meter_id_internal)
-    if subject.method == "manual":
+    if subject.data.method == "manual":
         return (verdict.skipped("read by a person: only the nameplate was seen"),)
     expected = _stripped(subject.expected_meter_id)
     if not expected:
@@ -36,13 +36,15 @@ def judge_internal(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
 
 
 def judge_external(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
-    """Pass when the nameplate as a person read it is the expected id, exactly; optical and manual reads."""
+    """Pass when the nameplate as a person read it is the expected id, exactly; optical and manual reads.
+
+    A remote read has nobody at the meter; where an order brings a nameplate id all the same, it is judged.
+    """
     verdict = Verdict.by(EXTERNAL.name, rules, rules.meter_id_external)
-    if not subject.on_site:
-        return (verdict.skipped("read remotely: nobody is at the meter"),)
     expected, found = _stripped(subject.expected_meter_id), _stripped(subject.nameplate_id)
     if not found:
-        return (verdict.skipped("no nameplate id: nobody typed or scanned it"),)
+        nobody = "nobody typed or scanned it" if subject.on_site else "read remotely, nobody is at the meter"
+        return (verdict.skipped(f"no nameplate id: {nobody}"),)
     if not expected:
         return (verdict.skipped(NOTHING_ON_RECORD),)
     measure = Measure(found, expected)

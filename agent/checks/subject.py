@@ -7,7 +7,6 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from agent.order import Purpose
-from drivers.base import Method
 from drivers.data import MeterData
 
 
@@ -35,7 +34,6 @@ class Subject:
     """One visit, ready to be judged. `registers_only` is what the order asked, not what a bad clock reduced it to."""
 
     data: MeterData
-    method: Method
     clock: ClockFacts
     read_started_at: datetime
     read_at: datetime  # when the last value was in
@@ -51,4 +49,4 @@ class Subject:
     @property
     def on_site(self) -> bool:
         """Tell whether a person was at the meter."""
-        return self.method in {"optical", "manual"}
+        return self.data.method in {"optical", "manual"}

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from agent.checks import describe
 from agent.cli.interrupt import run_until_interrupted
 from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
@@ -28,12 +29,18 @@ from agent.config import load_config
 from agent.errors import LocalTrouble, UsageError
 from agent.forward.forwarder import Forwarder
 from agent.reading import Reading
-from agent.service import forwarder_of, keep, open_spool
+from agent.service import forwarder_of, keep, open_spool, order_of
 from agent.spool import Spool
 from agent.visit import Box, visit
 
 AGENT_ID = "demo-gateway"
-SCENARIOS = ("residential-tou", "commercial-4ch", "big-endian-float-bcd", "minimal")
+# Scenario of `metersim meter`; what is on record of that meter: its id, and the password that reads it.
+SCENARIOS = (
+    ("residential-tou", "87654321", "00000000"),
+    ("commercial-4ch", "COM-4401", "READ-ONLY"),
+    ("big-endian-float-bcd", "4711008150", "00000000"),
+    ("minimal", "M-1", "00000000"),
+)
 START_S = 30.0
 DRAIN_S = 60.0
 CONFIG = """\
@@ -53,6 +60,7 @@ encrypt = true
 [forward]
 host = "localhost"
 port = {port}
+protocol = "3.1.1"
 ca = "pki/ca.crt"
 certificate = "pki/devices/{agent_id}/device-cert.pem"
 key = "pki/devices/{agent_id}/device-key.pem"
@@ -61,6 +69,8 @@ METER = """
 [[meters]]
 name = "meter {number} ({scenario})"
 url = "{url}"
+expected_meter_id = "{meter_id}"
+password_file = "meter-{number}.password"
 """
 
 
@@ -94,7 +104,7 @@ async def _demo(directory: Path, meters: int) -> int:
             _tell(f"\n— {meter.name} on {meter.url}\n")
             progress = ProgressLine(label=meter.name)
             box = Box(AGENT_ID, clock, clock_settings=config.settings.clock, progress=progress)
-            outcome = await visit(meter.order(), box)
+            outcome = await visit(order_of(config, meter), box)
             progress.close()
             entry = await keep(spool, outcome.reading)
             sys.stdout.write(show_reading(outcome.reading))
@@ -103,9 +113,9 @@ async def _demo(directory: Path, meters: int) -> int:
         if keys is None:
             raise LocalTrouble("the demo's configuration names no MDSP keys")
         await _deliver(spool, forwarder_of(config, spool, keys, dict))
-    for failure in failed:
-        _tell(failure)
-    return 1 if failed else 0
+    sys.stdout.write(f"\n{len(failed)} checks found something; such a reading is delivered too, with what was found\n")
+    sys.stdout.write("".join(f"  {failure}\n" for failure in failed))
+    return 0
 
 
 async def _deliver(spool: Spool, forwarder: Forwarder) -> None:
@@ -120,7 +130,7 @@ async def _deliver(spool: Spool, forwarder: Forwarder) -> None:
 
 
 def _failures(name: str, reading: Reading) -> list[str]:
-    return [f"{name}: check {c.check} failed: {c.reason}" for c in reading.checks if c.outcome == "fail"]
+    return [f"{name}: {describe(check)}" for check in reading.checks if check.outcome == "fail"]
 
 
 async def _build_world(directory: Path, meters: int, stack: AsyncExitStack) -> Path:
@@ -133,18 +143,21 @@ async def _build_world(directory: Path, meters: int, stack: AsyncExitStack) -> P
     _tell(f"broker listens on {broker.split()[0]}, client certificates required")
     store = str(directory / "mdsp.sqlite")
     await stack.enter_async_context(
-        _simulator("mdsp", str(pki), "--host", "localhost", "--port", port, "--store", store)
+        _simulator("mdsp", str(pki), "--broker", f"localhost:{port}", "--mqtt", "3.1.1", "--store", store)
     )
     _tell("the MDSP is connected")
     servers = [(await stack.enter_async_context(_simulator("ntp"))).split()[0] for _ in range(3)]
     text = CONFIG.format(agent_id=AGENT_ID, ntp=", ".join(f'"{server}"' for server in servers), port=port)
     for number in range(meters):
-        scenario = SCENARIOS[number % len(SCENARIOS)]
+        scenario, meter_id, password = SCENARIOS[number % len(SCENARIOS)]
         address = await stack.enter_async_context(
             _simulator("meter", "--pty", "--scenario", scenario, "--seed", str(number + 1))
         )
         _tell(f"meter {number + 1}: {scenario} on {address}")
-        text += METER.format(number=number + 1, scenario=scenario, url=address)
+        secret = directory / f"meter-{number + 1}.password"
+        secret.touch(mode=0o600)
+        secret.write_text(password)
+        text += METER.format(number=number + 1, scenario=scenario, url=address, meter_id=meter_id)
     file = directory / "mrsp.toml"
     file.write_text(text, encoding="utf-8")
     return file
@@ -154,7 +167,7 @@ async def _build_world(directory: Path, meters: int, stack: AsyncExitStack) -> P
 async def _simulator(*arguments: str) -> AsyncIterator[str]:
     """Run `metersim …` as a process of its own; yield the first line it prints. `LocalTrouble` if it prints none."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "metersim.cli", *arguments, stdout=asyncio.subprocess.PIPE, env=os.environ
+        sys.executable, "-m", "metersim", *arguments, stdout=asyncio.subprocess.PIPE, env=os.environ
     )
     try:
         if process.stdout is None:

@@ -9,14 +9,18 @@ from agent.reading import BlockPart, CheckResult, Reading, RegisterPart
 
 BARS = "▁▂▃▄▅▆▇█"
 CHART_WIDTH = 72
+HARMLESS = {"daylight_saving"}  # says how to read the time, nothing about the value
 MARKS = {"pass": "ok", "fail": "FAIL", "verified": "verified", "skipped": "skipped"}
 
 
 def show_reading(reading: Reading) -> str:
     """Return the reading as text of at most about 100 columns."""
     parts = [_heading(reading)]
-    if reading.registers:
-        parts.append(table(("register", "tier", "value", "unit", "raw", "at"), map(_register_row, reading.registers)))
+    shown = [register for register in reading.registers if register.period != "self_read"]
+    if shown:
+        parts.append(table(("register", "tier", "value", "unit", "raw", "at"), map(_register_row, shown)))
+    if len(shown) < len(reading.registers):
+        parts.append(f"and {len(reading.registers) - len(shown)} values of self reads (--format json shows them)")
     parts += _charts(reading.interval_blocks)
     if reading.events:
         parts.append(_events(reading))
@@ -40,6 +44,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([line(header), line(["─" * width for width in widths]), *map(line, body)])
 
 
+def _shorter(number: str) -> str:
+    """Cut decimal places beyond the sixth, for the eye; documents keep them."""
+    whole, point, places = number.partition(".")
+    return f"{whole}.{places[:6]}" if point and places.isdigit() and len(places) > 6 else number
+
+
 def _is_number(cell: str) -> bool:
     return not cell or cell.lstrip("-").replace(".", "", 1).isdigit()
 
@@ -52,7 +62,7 @@ def _heading(reading: Reading) -> str:
         lines.append(f"meter clock {clock.meter_time}, off by {clock.meter_offset_s} s (link {clock.link_latency_s} s)")
     proof = f"agent clock proven by {clock.agent_source}" if clock.agent_source != "none" else "agent clock NOT proven"
     if clock.agent_uncertainty_s:
-        proof += f", ±{clock.agent_uncertainty_s} s"
+        proof += f", ± {_shorter(clock.agent_uncertainty_s)} s"
     lines.append(proof)
     if reading.meter_status:
         modes, flags = ", ".join(reading.meter_status.mode), ", ".join(reading.meter_status.flags)
@@ -76,7 +86,7 @@ def _register_row(register: RegisterPart) -> tuple[str, ...]:
 def _check_row(check: CheckResult) -> tuple[str, ...]:
     unit = f" {check.unit}" if check.unit and check.measured is not None else ""
     channel = f" (channel {check.channel})" if check.channel is not None else ""
-    measured = f"{check.measured}{unit}" if check.measured is not None else ""
+    measured = f"{_shorter(check.measured)}{unit}" if check.measured is not None else ""
     return (check.check + channel, MARKS[check.outcome], measured, check.limit or "", check.reason or "")
 
 
@@ -90,7 +100,7 @@ def _charts(blocks: Sequence[BlockPart]) -> list[str]:
 
 def _chart(channel: int, blocks: list[BlockPart]) -> str:
     values = [None if v is None else Decimal(v) for block in blocks for v in block.values]
-    flagged = sum(1 for block in blocks for words in block.status if words)
+    flagged = sum(1 for block in blocks for words in block.status if set(words) - HARMLESS)
     first = blocks[0]
     known = [v for v in values if v is not None]
     total = f"{sum(known, Decimal(0)):f}"

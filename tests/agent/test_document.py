@@ -47,7 +47,7 @@ CHECK = CheckResult(
 
 
 def document(order: Order, data: MeterData) -> dict[str, Any]:
-    visit = Visit(agent_id="gw-1", method="optical", started_at=START, finished_at=START + timedelta(seconds=42))
+    visit = Visit(agent_id="gw-1", started_at=START, finished_at=START + timedelta(seconds=42))
     reading = build_reading(order, data, visit, ClockPart(agent_source="none", corrected=False), (CHECK,))
     tree: dict[str, Any] = json.loads(encode(reading))
     return tree

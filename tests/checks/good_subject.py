@@ -95,7 +95,6 @@ def good_subject(intervals: int = 200, *, channels: int = 2, interval_s: int = 9
     )
     return Subject(
         data=data,
-        method="optical",
         clock=good_clock(),
         read_started_at=finished - timedelta(seconds=20),
         read_at=finished,

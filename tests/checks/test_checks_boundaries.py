@@ -125,9 +125,15 @@ class TestMeterId:
         ],
     )
     def test_which_is_checked_when(self, method: Any, internal: str, external: str) -> None:
-        subject = replace(good_subject(), method=method)
+        on_site = method in {"optical", "manual"}
+        typed = "12345678" if on_site else None
+        subject = replace(with_data(good_subject(), method=method), nameplate_id=typed)
         assert judged(subject, "meter_id_internal").outcome == internal
         assert judged(subject, "meter_id_external").outcome == external
+
+    def test_a_nameplate_id_of_a_remote_read_is_judged_all_the_same(self) -> None:
+        subject = replace(with_data(good_subject(), method="cellular"), nameplate_id="12345679")
+        assert judged(subject, "meter_id_external").outcome == "fail"
 
     @pytest.mark.parametrize("blank", [None, "", "  ", "\0"])
     def test_nothing_on_record_is_skipped(self, blank: str | None) -> None:
@@ -338,7 +344,7 @@ class TestDialsAndDecimals:
         assert judged(subject, "demand_decimals").outcome == outcome
 
     def test_demand_decimals_are_for_reads_on_site(self) -> None:
-        assert judged(replace(good_subject(), method="modem"), "demand_decimals").outcome == "skipped"
+        assert judged(with_data(good_subject(), method="modem"), "demand_decimals").outcome == "skipped"
         assert judged(replace(good_subject(), decimals=None), "demand_decimals").outcome == "skipped"
         assert judged(with_data(good_subject(), registers=()), "demand_decimals").outcome == "skipped"
 

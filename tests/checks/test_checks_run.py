@@ -132,7 +132,7 @@ def test_no_failure_hides_another(chosen: list[str]) -> None:
 
 
 def test_every_result_names_rule_set_and_clause_and_every_skip_its_reason() -> None:
-    bare = Subject(MeterData(Identity(""), ""), "manual", good_clock(), START, START)
+    bare = Subject(MeterData(Identity(""), "", "manual"), good_clock(), START, START)
     for rules in RULE_SETS:
         for subject in (good_subject(), bare, *(spoil(good_subject()) for spoil, _ in SPOILED.values())):
             for result in run_checks(subject, rules):
@@ -192,6 +192,7 @@ def subjects(draw: st.DrawFn, odd: Odd) -> Subject:
         blocks=tuple(draw(st.lists(blocks_of(odd), max_size=4))),
         clock=ClockSample(draw(odd.times), 0, 0, Decimal(0), Decimal(0), Decimal(0)),
         has_clock=True,
+        method=draw(st.sampled_from(["optical", "manual", "modem"])),
         events=(Event(draw(st.none() | odd.times), 44, ""),),
     )
     clock = good_clock(
@@ -202,7 +203,6 @@ def subjects(draw: st.DrawFn, odd: Odd) -> Subject:
     )
     return Subject(
         data,
-        draw(st.sampled_from(["optical", "manual", "modem"])),
         clock,
         draw(odd.times),
         draw(odd.times),
@@ -254,10 +254,10 @@ def test_sentences_say_what_is_wrong_and_what_to_do() -> None:
     )
     assert described(good_subject(), "meter_clock") == "Meter clock: in order (-1.3 s, limit 180 s)."
     assert described(good_subject(), "meter_id_internal") == "Internal meter id: in order (12345678)."
-    remote = replace(good_subject(), method="modem")
+    remote = replace(with_data(good_subject(), method="modem"), nameplate_id=None)
     assert (
         described(remote, "meter_id_external")
-        == "External meter id: not checked, read remotely: nobody is at the meter."
+        == "External meter id: not checked, no nameplate id: read remotely, nobody is at the meter."
     )
     outage = with_interval(good_subject(), 0, 1, status=("power_outage",))
     assert described(outage, "power_outage") == (

@@ -1,0 +1,24 @@
+"""The `[forward]` part of the configuration: which broker, proven by which certificates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+_Path = Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
+
+
+class ForwardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Mutual TLS to one broker. Certificates and passwords are files, read anew at every attempt to connect."""
+
+    host: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]  # the name that its certificate must show
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 8883
+    ca: _Path
+    certificate: _Path
+    key: _Path
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"  # auto: 5, and 3.1.1 if the broker does not know 5
+    window: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 20  # documents sent and not yet acknowledged
+    username: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    password_file: _Path | None = None
+    keepalive: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 30  # seconds

@@ -1,0 +1,208 @@
+"""The PSEM client: read and write the tables of one meter over a transport (C12.18 §9)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from drivers.errors import MeterRefused, UsageError
+from drivers.psem.codes import ResponseCode
+from drivers.psem.link import Manner
+from drivers.psem.options import PsemOptions
+from drivers.psem.reading import OnBytes, Reader, Span
+from drivers.psem.replies import MOST_TABLE_DATA, IdentifyReply, NegotiateReply
+from drivers.psem.services import (
+    DefaultRead,
+    FullWrite,
+    IndexRead,
+    IndexWrite,
+    OffsetWrite,
+    Wait,
+)
+from drivers.psem.session import Session
+from drivers.psem.states import State
+from drivers.secret import Secret
+from drivers.transport.base import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatistics:
+    """How the line did, up to now."""
+
+    bytes_sent: int
+    bytes_received: int
+    retries: int
+    naks: int
+    bad_packets: int
+    duplicates: int
+    noise: int
+    recoveries: int
+    packet_size: int
+    packets: int
+    baud: int
+
+
+class PsemClient:
+    """A client for one meter. Not for concurrent use.
+
+    Usual form: `async with PsemClient(transport, options).session(password) as client: await client.read_table(1)`.
+    Leaving the block logs off and terminates, whatever happened in it, also on cancellation. The single services are
+    there too; then use the client itself as the context manager, which leaves the meter in the same way.
+    Every method raises `TransportError`, `ProtocolError` or `MeterRefused` of `drivers.errors`.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        options: PsemOptions | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session = Session(transport, options or PsemOptions(), clock)
+        self._reader = Reader(self._session)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._session.leave()
+
+    @asynccontextmanager
+    async def session(self, password: Secret | None = None) -> AsyncIterator[Self]:
+        """Identify, negotiate, log on, show the password; log off and terminate at the end."""
+        async with self:
+            await self._session.open(password)
+            yield self
+
+    @property
+    def identity(self) -> IdentifyReply | None:
+        """What the meter answered to Identify."""
+        return self._session.identity
+
+    @property
+    def state(self) -> State:
+        """Where the session stands, as far as we know."""
+        return self._session.state
+
+    @property
+    def statistics(self) -> SessionStatistics:
+        """A snapshot of the counters."""
+        link = self._session.exchange.link
+        counted = link.statistics
+        return SessionStatistics(
+            bytes_sent=counted.bytes_sent,
+            bytes_received=counted.bytes_received,
+            retries=counted.retries,
+            naks=counted.naks_sent + counted.naks_received,
+            bad_packets=counted.bad_packets,
+            duplicates=counted.duplicates,
+            noise=counted.noise,
+            recoveries=self._session.recoveries,
+            packet_size=self._session.packet_size,
+            packets=link.packets,
+            baud=link.baud,
+        )
+
+    # -- the session, step by step
+
+    async def identify(self) -> IdentifyReply:
+        """Begin a session. `MeterSilent` carries advice about probe and line."""
+        return await self._session.identify()
+
+    async def negotiate(self) -> NegotiateReply | None:
+        """Agree on packets and speed as the options say; None if the meter keeps the defaults."""
+        return await self._session.negotiate()
+
+    async def logon(self, password: Secret | None = None) -> None:
+        """Log on as the options say, then show `password`, once."""
+        await self._session.logon(password)
+
+    async def logoff(self) -> None:
+        """Give up the access rights; negotiated values stay."""
+        await self._session.logoff()
+
+    async def terminate(self) -> None:
+        """End the session, best effort; speed and packet size go back to their defaults."""
+        await self._session.terminate()
+
+    async def wait(self, seconds: int) -> bool:
+        """Ask the meter to keep the session for 1–255 seconds of silence, once; False if it does not know Wait."""
+        if self._session.can_wait:
+            try:
+                await self._session.call(Wait(seconds))
+            except MeterRefused as refused:
+                if refused.code != ResponseCode.SNS:
+                    raise
+                self._session.can_wait = False
+        return self._session.can_wait
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass and keep the session alive."""
+        await self._session.pause(seconds)
+
+    # -- tables
+
+    async def read_table(self, table: int, *, size: int | None = None, on_bytes: OnBytes | None = None) -> bytes:
+        """Read a whole table. With `size`, its computed length, one that is too large is read in pieces.
+
+        Without it, a meter that wants larger packets is asked to negotiate again, once.
+        """
+        return await self._reader.table(table, size, on_bytes)
+
+    async def read_offset(
+        self,
+        table: int,
+        offset: int,
+        count: int,
+        *,
+        granule: int = 1,
+        max_read: int = MOST_TABLE_DATA,
+        on_bytes: OnBytes | None = None,
+    ) -> bytes:
+        """Read exactly `count` octets from `offset`, in as many pieces as it takes; never past them.
+
+        Pieces are whole multiples of `granule` (a block, a record) where that fits, and at most `max_read` octets.
+        After a broken line the read goes on at the octet reached. A meter without reads by offset is read whole and
+        cut. Raises `DataError` if the table ends before, or the meter sends more than it was asked for.
+        """
+        span = Span(table, offset, count, granule=granule, limit=max_read, on_bytes=on_bytes)
+        return await self._reader.span(span)
+
+    async def read_index(self, table: int, indices: Sequence[int], count: int) -> bytes:
+        """Read `count` elements from the one that the path of 1 to 9 `indices` names."""
+        return await self._reader.once(IndexRead(table, tuple(indices), count))
+
+    async def read_default_set(self) -> bytes:
+        """Read the meter's default set of tables."""
+        return await self._reader.once(DefaultRead())
+
+    async def write_table(self, table: int, data: bytes, *, response_s: float | None = None) -> None:
+        """Write a whole table. `response_s`: how long this meter may take over it, if more than the options say.
+
+        A write is never repeated by itself unless the meter refused it: when its answer is lost, `LineTooBad` or
+        `MeterSilent` says so, and whether the meter took it is not known.
+        """
+        await self._write(FullWrite(table, data), response_s)
+
+    async def write_offset(self, table: int, offset: int, data: bytes, *, response_s: float | None = None) -> None:
+        """Write `data` from octet `offset`; see `write_table`."""
+        await self._write(OffsetWrite(table, offset, data), response_s)
+
+    async def write_index(
+        self, table: int, indices: Sequence[int], data: bytes, *, response_s: float | None = None
+    ) -> None:
+        """Write the element that the path of 1 to 9 `indices` names; see `write_table`."""
+        await self._write(IndexWrite(table, tuple(indices), data), response_s)
+
+    async def _write(self, request: FullWrite | OffsetWrite | IndexWrite, response_s: float | None) -> None:
+        most = self._session.exchange.link.most_octets
+        if len(request.encode()) > most:
+            msg = f"{request.what}: {len(request.data)} octets do not fit the packets negotiated"
+            raise UsageError(msg, advice="write it in pieces by offset")
+        await self._session.submit(request, Manner(response_s=response_s))

@@ -1,0 +1,133 @@
+"""One request and its answer at a time: the link layer driven over a transport. Waits only where the line makes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from drivers.errors import LineTooBad, MeterSilent
+from drivers.psem.assembly import Discarded, Message, Part
+from drivers.psem.link import Failed, Link, LinkEvent, Manner
+from drivers.psem.options import PsemOptions
+from drivers.transport.base import Transport
+
+_QUIET_S = 1.5  # a line is waited for to fall silent before a request is repeated
+_MOST_LEFTOVERS = 4
+
+_PLAIN = Manner()
+
+
+class Exchange:
+    """The client's end of the line. Not for concurrent use; safe to cancel, after which `settle` comes first."""
+
+    def __init__(self, transport: Transport, options: PsemOptions, clock: Callable[[], float]) -> None:
+        self.transport = transport
+        self.clock = clock
+        self.link = Link(options, clock(), baud=transport.baud)
+        self._options = options
+
+    async def request(
+        self,
+        message: bytes,
+        what: str,
+        *,
+        manner: Manner = _PLAIN,
+        repeats: int = 0,
+        is_answer: Callable[[bytes], bool] = bool,
+        on_part: Callable[[int], None] | None = None,
+    ) -> bytes:
+        """Send `message`, return the answer to it, acknowledged.
+
+        `repeats`: how often the whole request may be sent anew when its answer came incomplete. An answer that
+        `is_answer` denies is a leftover of a former session and skipped. `on_part` is told the octets so far of a long
+        answer. Raises `MeterSilent` if nothing at all came back, `LineTooBad` if what came was of no use.
+        """
+        reason = ""
+        for _ in range(1 + repeats):
+            now = self.clock()
+            self.link.drop_input(self.transport.discard_input(), now)
+            self.link.send_message(message, now, wants_reply=True, manner=manner)
+            match await self._answer(is_answer, on_part):
+                case Message(data):
+                    return data
+                case Failed(heard):
+                    raise self._failure(what, heard=heard)
+                case Discarded(reason):
+                    await self.settle()
+        msg = f"{what}: the answer came incomplete: {reason}"
+        raise LineTooBad(msg, advice="if only this meter does it, set toggles = false in its profile")
+
+    async def settle(self) -> None:
+        """Give up what is under way and wait until the line is silent, 1.5 s and one packet at most."""
+        self.link.abandon()
+        baud = self.link.baud
+        end = self.clock() + _QUIET_S + (10 * self.link.max_data / baud if baud else 0.0)
+        while (left := end - self.clock()) > 0:
+            limit = asyncio.timeout(min(left, self._options.timing.inter_character_s))
+            try:
+                async with limit:
+                    chunk = await self.transport.read()
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                break
+            self.link.drop_input(len(chunk), self.clock())
+        self.link.drop_input(0, self.clock())
+
+    async def set_baud(self, baud: int) -> None:
+        """Change the speed of the line; the meter gets the turn-around time to do the same."""
+        if baud == self.link.baud:
+            return
+        await self.transport.set_baud(baud)
+        self.link.baud = baud
+        self.link.hold(self.clock())
+
+    async def _answer(
+        self, is_answer: Callable[[bytes], bool], on_part: Callable[[int], None] | None
+    ) -> Message | Discarded | Failed:
+        for _ in range(_MOST_LEFTOVERS):
+            end = await self._run(on_part)
+            if not isinstance(end, Message) or is_answer(end.data):
+                return end
+            self.link.keep_waiting(self.clock())
+        return Discarded("only leftovers of a former session came")
+
+    async def _run(self, on_part: Callable[[int], None] | None) -> Message | Discarded | Failed:
+        """Work until the message under way has come to an end and everything is sent, its last ACK too."""
+        end: Message | Discarded | Failed | None = None
+        while True:
+            while output := self._output():
+                octets, secret = output
+                await self.transport.write(octets, secret=secret)
+            if end is not None and not self.link.has_output:
+                return end
+            for event in await self._next_events():
+                if end is None and isinstance(event, Message | Discarded | Failed):
+                    end = event
+                elif isinstance(event, Part) and on_part:
+                    on_part(event.octets)
+
+    def _output(self) -> tuple[bytes, bool] | None:
+        secret = self.link.output_is_secret
+        octets = self.link.take_output(self.clock())
+        return (octets, secret) if octets else None
+
+    async def _next_events(self) -> list[LinkEvent]:
+        """Wait for input or the next deadline. Input that is there already wins over a deadline that has passed."""
+        deadline = self.link.deadline()
+        limit = asyncio.timeout(None if deadline is None else max(0.0, deadline - self.clock()))
+        try:
+            async with limit:
+                chunk = await self.transport.read()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return self.link.tick(self.clock())
+        return self.link.feed(chunk, self.clock())
+
+    def _failure(self, what: str, *, heard: bool) -> LineTooBad | MeterSilent:
+        name = self.transport.name
+        if heard:
+            msg = f"{what}: octets come in on {name}, but no usable answer"
+            return LineTooBad(msg, advice="clean and seat the probe, shield it from light, or use a lower speed")
+        return MeterSilent(f"{what}: no answer on {name}", advice="see that the probe still sits on the meter")

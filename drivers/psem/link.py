@@ -1,0 +1,486 @@
+"""The link layer of C12.18 (§5, §6, §8) without a line and without a clock; the same class serves client and meter.
+
+Octets and the present second go in, events, octets and the next deadline come out. The rules:
+
+- Stop and wait: each packet is acknowledged before the next one goes out; no ACK in time, or a NAK: the same again.
+- Where a packet arrives instead of the ACK, the ACK was lost: an answer counts as one. A duplicate (same toggle, same
+  CRC) is acknowledged again and not delivered; what we sent ourselves is an echo and ignored.
+- Damage is answered by a NAK, but only when the line has fallen silent: the end of a damaged packet is not known,
+  and on a half-duplex line nobody hears a NAK that is sent while the packet is still coming in.
+- Nothing is sent until the peer has been silent for the turn-around time, nor while a packet is coming in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from drivers.errors import LocalProtocolError
+from drivers.psem.assembly import Assembler, Discarded, Message, Part
+from drivers.psem.options import PsemOptions
+from drivers.psem.packet import (
+    ACK,
+    DEFAULT_SIZE,
+    LARGEST_SIZE,
+    NAK,
+    OVERHEAD,
+    Bad,
+    Control,
+    Framer,
+    Noise,
+    Packet,
+    Received,
+    split_message,
+)
+
+_TURNAROUND_CHARACTERS: Final = 2
+_SETTLE_CHARACTERS: Final = 12
+_PEER_FIRST: Final = 1.25  # when both sides wait for each other, the peer's equal timer shall expire first
+_MOST_DUPLICATES: Final = 8  # without anything new in between
+_BLOCKED: Final = 4  # response time-outs until a line that never falls silent is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The peer has our whole message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Retries are used up; our message is given up. `heard`: something came in since it was sent, if only noise."""
+
+    heard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficTimeout:
+    """No valid packet came for the channel traffic time-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one message is sent, where that differs from the options; `secret`: its octets must not be recorded."""
+
+    response_s: float | None = None
+    retries: int | None = None
+    secret: bool = False
+
+
+LinkEvent = Message | Part | Discarded | Acknowledged | Failed | TrafficTimeout
+
+
+@dataclass(slots=True)
+class LinkStatistics:
+    """Counters since the link was made."""
+
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    packets_received: int = 0
+    retries: int = 0
+    naks_sent: int = 0
+    naks_received: int = 0
+    bad_packets: int = 0
+    duplicates: int = 0
+    echoes: int = 0
+    noise: int = 0
+
+
+class _Phase(Enum):
+    """What our own message is doing."""
+
+    IDLE = "nothing to send, nothing to wait for"
+    QUEUED = "a packet is to be sent"
+    ACK = "a packet is out, its ACK is not in"
+    REPLY = "all is acknowledged, the answer is not complete"
+
+
+class Link:
+    """One side of a point-to-point PSEM line. Every `now` is in seconds of the caller's monotonic clock.
+
+    Call `feed` when octets came in, `tick` when `deadline()` has passed, and after either (and after
+    `send_message`) `take_output` until it is empty or asks to wait: `deadline()` covers that too.
+    """
+
+    def __init__(self, options: PsemOptions, now: float, *, baud: int = 9600) -> None:
+        self.statistics = LinkStatistics()
+        self._options = options
+        self._timing = options.timing
+        self._framer = Framer()
+        self._assembler = Assembler()
+        self._phase = _Phase.IDLE
+        self._outgoing: deque[Packet] = deque()
+        self._raw = b""  # the packet in flight
+        self._in_flight = False  # it was sent at least once
+        self._wants_reply = False
+        self._secret = False
+        self._response_s = self._timing.response_s
+        self._retries = self._timing.retries
+        self._control = b""  # ACK or NAK to be sent
+        self._nak_due = False
+        self._tries = 0
+        self._duplicates = 0
+        self._heard = False
+        self._toggle = False  # of the next new packet
+        self._seen: tuple[bool, bytes] | None = None  # toggle and CRC of the packet accepted last
+        self._toggle_known = True
+        self._received_at = now - 1.0
+        self._sent_until = now
+        self._gap_at: float | None = None
+        self._wait_at: float | None = None
+        self._traffic_at: float | None = None
+        self.max_data = DEFAULT_SIZE - OVERHEAD  # octets of DATA in one packet, both ways
+        self.packets = 1  # packets in one message that we send
+        self.baud = baud  # 0: the line has no speed of its own
+
+    # -- what the session decides
+
+    def configure(self, *, packet_size: int, packets: int, size_excludes_overhead: bool = False) -> None:
+        """Set what was negotiated: octets of a whole packet (its overhead included, unless excluded) and packets."""
+        size = packet_size + OVERHEAD if size_excludes_overhead else packet_size
+        if not OVERHEAD < size <= LARGEST_SIZE + OVERHEAD or packets < 1:
+            msg = f"{packets} packets of {packet_size} octets"
+            raise LocalProtocolError(msg)
+        self.max_data = self._framer.max_data = min(size, LARGEST_SIZE) - OVERHEAD
+        self.packets = packets
+
+    @property
+    def most_octets(self) -> int:
+        """Octets of the longest message that fits what was negotiated."""
+        return self.max_data * self.packets
+
+    def new_session(self) -> None:
+        """Forget toggles, messages and what was negotiated; an acknowledgement that is due is still sent."""
+        self._idle()
+        self._toggle = False
+        self.forget_peer()
+        self.configure(packet_size=DEFAULT_SIZE, packets=1)
+
+    def forget_peer(self) -> None:
+        """Take the next packet as new, whatever its toggle and CRC."""
+        self._seen = None
+        self._toggle_known = True
+
+    def watch_traffic(self, now: float, seconds: float | None = None) -> None:
+        """Start the channel traffic timer, or stretch it once to `seconds`."""
+        self._traffic_at = now + (self._timing.channel_traffic_s if seconds is None else seconds)
+
+    def ignore_traffic(self) -> None:
+        """Stop the channel traffic timer."""
+        self._traffic_at = None
+
+    def hold(self, now: float) -> None:
+        """Count the line as active until now: the next packet waits for the turn-around time."""
+        self._received_at = max(self._received_at, now)
+
+    # -- messages
+
+    def send_message(self, data: bytes, now: float, *, wants_reply: bool, manner: Manner = Manner()) -> None:
+        """Begin a message; whatever was under way is given up. `wants_reply`: an answer is waited for (the client).
+
+        Raises `LocalProtocolError` if the message does not fit the packets negotiated.
+        """
+        packets = split_message(data, self.max_data, toggle=self._toggle, identity=self._options.identity)
+        if len(packets) > self.packets:
+            msg = f"a message of {len(data)} octets; {self.most_octets} fit the packets negotiated"
+            raise LocalProtocolError(msg)
+        self._idle()
+        self._outgoing.extend(packets)
+        self._wants_reply = wants_reply
+        self._secret = manner.secret
+        self._response_s = self._timing.response_s if manner.response_s is None else manner.response_s
+        self._retries = self._timing.retries if manner.retries is None else manner.retries
+        self._heard = False
+        self._queue_next(now)
+
+    def keep_waiting(self, now: float) -> None:
+        """Wait for another answer to the message sent last: the one delivered was a leftover."""
+        self._phase = _Phase.REPLY
+        self._wait_at = now + self._response_s
+
+    def abandon(self) -> None:
+        """Give up the message under way, and the answer to it."""
+        self._idle()
+
+    @property
+    def idle(self) -> bool:
+        """Our own message, if any, is done with."""
+        return self._phase is _Phase.IDLE
+
+    def drop_input(self, octets: int, now: float) -> None:
+        """Forget an unfinished packet, after `octets` that came in until now were thrown away unseen."""
+        self._framer.reset()
+        self._gap_at = None
+        self._nak_due = False
+        if octets:
+            self.statistics.bytes_received += octets
+            self.statistics.noise += octets
+            self.hold(now)
+
+    # -- the line
+
+    def feed(self, chunk: bytes, now: float) -> list[LinkEvent]:
+        """Take octets that came in."""
+        events: list[LinkEvent] = []
+        self._received_at = now
+        self._heard = self._heard or bool(chunk)
+        self.statistics.bytes_received += len(chunk)
+        for item in self._framer.feed(chunk):
+            match item:
+                case Received(packet, raw):
+                    self._on_packet(packet, raw, now, events)
+                case Control.ACK:
+                    self._on_ack(now, events)
+                case Control.NAK:
+                    self._on_nak(now, events)
+                case Bad():
+                    self.statistics.bad_packets += 1
+                    self._nak_due = True
+                    if self._wait_at is not None:
+                        self._wait_at = max(self._wait_at, now + self._response_s)
+                case Noise(count):
+                    self.statistics.noise += count
+        if self._framer.partial:
+            self._gap_at = now + self._timing.inter_character_s
+        elif self._framer.unsettled:
+            self._gap_at = now + self._settle_s
+        else:
+            self._gap_at = None
+        return events
+
+    def deadline(self) -> float | None:
+        """When `tick` or `take_output` must be called at the latest, if nothing comes in; None = no need."""
+        receiving = self._framer.partial
+        times = (
+            self._clear_at if self.has_output and not receiving else None,
+            self._gap_at,
+            None if receiving else self._wait_at,
+            None if receiving else self._traffic_at,
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def tick(self, now: float) -> list[LinkEvent]:
+        """Let timers expire that are due."""
+        events: list[LinkEvent] = []
+        if self._gap_at is not None and now >= self._gap_at:
+            self._gap_at = None
+            bad = self._framer.quiet()
+            if bad:
+                self.statistics.bad_packets += 1
+            if bad or self._nak_due:
+                self._nak_due = False
+                self._send_nak(events)
+        if self._framer.partial:
+            return events
+        if self._wait_at is not None and now >= self._wait_at:
+            self._wait_at = None
+            self._on_wait_over(now, events)
+        if self._traffic_at is not None and now >= self._traffic_at:
+            self._traffic_at = None
+            events.append(TrafficTimeout())
+        return events
+
+    @property
+    def has_output(self) -> bool:
+        """Something is to be sent, now or when the turn-around time is over."""
+        return bool(self._control) or self._phase is _Phase.QUEUED
+
+    @property
+    def output_is_secret(self) -> bool:
+        """The next `take_output` carries octets that must not be recorded."""
+        return self._secret and self._phase is _Phase.QUEUED
+
+    def take_output(self, now: float) -> bytes:
+        """Return what is to be sent now; empty while there is nothing, or the line must stay silent."""
+        if not self.has_output or now < self._clear_at or self._framer.partial:
+            return b""
+        output, self._control = self._control, b""
+        if self._phase is _Phase.QUEUED:
+            output += self._raw
+            if not self._in_flight:
+                self._in_flight = True
+                self._toggle = not self._toggle
+            self._phase = _Phase.ACK
+            patience = self._response_s
+        else:
+            patience = self._response_s * _PEER_FIRST
+        self.statistics.bytes_sent += len(output)
+        self._sent_until = max(now, self._sent_until) + len(output) * self._character_s
+        if self._phase is not _Phase.IDLE:
+            self._wait_at = self._sent_until + patience
+        if self._traffic_at is not None:
+            self._traffic_at = max(self._traffic_at, self._sent_until + self._timing.channel_traffic_s)
+        return output
+
+    # -- inside
+
+    @property
+    def _character_s(self) -> float:
+        return 10 / self.baud if self.baud else 0.0
+
+    @property
+    def _settle_s(self) -> float:
+        """Silence after which a damaged packet is over. Must be longer than a pause inside a packet."""
+        longest = self._timing.inter_character_s
+        if not self.baud:
+            return longest  # a network may pause anywhere
+        return min(longest, max(self._timing.settle_s, _SETTLE_CHARACTERS * self._character_s))
+
+    @property
+    def _clear_at(self) -> float:
+        return self._received_at + max(self._timing.turnaround_s, _TURNAROUND_CHARACTERS * self._character_s)
+
+    def _idle(self) -> None:
+        self._phase = _Phase.IDLE
+        self._outgoing.clear()
+        self._raw = b""
+        self._in_flight = False
+        self._assembler.reset()
+        self._nak_due = False
+        self._wait_at = None
+        self._tries = 0
+
+    def _queue_next(self, now: float) -> None:
+        self._raw = self._outgoing[0].to_bytes()
+        self._in_flight = False
+        self._tries = self._duplicates = 0
+        self._queue(now)
+
+    def _queue(self, now: float) -> None:
+        self._phase = _Phase.QUEUED
+        self._wait_at = now + _BLOCKED * self._response_s
+
+    def _on_packet(self, packet: Packet, raw: bytes, now: float, events: list[LinkEvent]) -> None:
+        if self._in_flight and raw == self._raw:
+            self.statistics.echoes += 1
+            return
+        self.statistics.packets_received += 1
+        if self._traffic_at is not None:
+            self._traffic_at = now + self._timing.channel_traffic_s
+        self._control = ACK
+        self._nak_due = False
+        if self._phase is not _Phase.QUEUED:
+            self._wait_at = None
+        mark = (packet.toggle, raw[-2:])
+        if mark == self._seen and self._is_duplicate(packet):
+            self._on_duplicate(events)
+            return
+        suspect = self._is_suspect(packet)
+        self._seen, self._toggle_known = mark, not suspect
+        if not self._expect(events):
+            return
+        self._tries = self._duplicates = 0
+        outcome = (
+            self._assembler.spoil(packet, "the toggle bit did not change: a packet was lost")
+            if suspect
+            else self._assembler.accept(packet, fresh_allowed=self._phase is _Phase.IDLE)
+        )
+        if isinstance(outcome, Message | Discarded):
+            self._idle()
+        if outcome is not None:
+            events.append(outcome)
+
+    def _is_duplicate(self, packet: Packet) -> bool:
+        """Judge a packet with the toggle and CRC of the last one. Without toggles only its place can tell."""
+        return self._options.toggles or self._in_flight or self._assembler.repeats(packet)
+
+    def _is_suspect(self, packet: Packet) -> bool:
+        """Whether an answer begins with the toggle of the packet before: one in between was lost."""
+        return (
+            self._options.toggles
+            and self._toggle_known
+            and self._wants_reply
+            and self._phase is not _Phase.IDLE
+            and self._seen is not None
+            and self._seen[0] == packet.toggle
+            and not self._assembler.continues(packet)
+        )
+
+    def _on_duplicate(self, events: list[LinkEvent]) -> None:
+        self.statistics.duplicates += 1
+        self._duplicates += 1
+        if self._duplicates > _MOST_DUPLICATES and self._phase is not _Phase.IDLE:
+            self._fail(events)
+
+    def _expect(self, events: list[LinkEvent]) -> bool:
+        """Make a new packet fit what our own message is doing; False if it is only to be acknowledged."""
+        if self._phase in {_Phase.IDLE, _Phase.REPLY}:
+            return True
+        if not self._wants_reply:  # the meter: a new request ends our answer
+            delivered = self._in_flight and len(self._outgoing) == 1
+            self._idle()
+            if delivered:
+                events.append(Acknowledged())
+            return True
+        if not self._in_flight:  # it came before our request went out: a leftover
+            return False
+        if len(self._outgoing) > 1:
+            self._idle()
+            events.append(Discarded("an answer came before the request was complete"))
+            return False
+        self._reply()
+        return True
+
+    def _reply(self) -> None:
+        self._phase = _Phase.REPLY
+        self._in_flight = False
+        self._wait_at = None
+
+    def _on_ack(self, now: float, events: list[LinkEvent]) -> None:
+        if self._traffic_at is not None:
+            self._traffic_at = max(self._traffic_at, now + self._timing.channel_traffic_s)
+        if self._phase is not _Phase.ACK:
+            return
+        if len(self._outgoing) > 1:
+            self._outgoing.popleft()
+            self._queue_next(now)
+        elif self._wants_reply:
+            self._reply()
+            self._wait_at = now + self._response_s
+        else:
+            self._idle()
+            events.append(Acknowledged())
+
+    def _on_nak(self, now: float, events: list[LinkEvent]) -> None:
+        self.statistics.naks_received += 1
+        no_answer_yet = self._phase is _Phase.REPLY and not self._assembler.collecting and not self._assembler.spoilt
+        if self._phase is _Phase.ACK or no_answer_yet:
+            self._send_again(now, events)
+
+    def _on_wait_over(self, now: float, events: list[LinkEvent]) -> None:
+        if self._phase is _Phase.QUEUED:
+            self._fail(events)
+        elif self._phase is _Phase.REPLY and self._assembler.spoilt:
+            events.append(Discarded(self._assembler.spoilt))
+            self._idle()
+        elif self._phase is _Phase.REPLY and self._assembler.collecting:
+            self._send_nak(events)
+        elif self._phase is not _Phase.IDLE:
+            self._send_again(now, events)
+
+    def _send_again(self, now: float, events: list[LinkEvent]) -> None:
+        self._tries += 1
+        if self._tries > self._retries or not self._outgoing:
+            self._fail(events)
+            return
+        self.statistics.retries += 1
+        self._in_flight = True
+        self._queue(now)
+
+    def _send_nak(self, events: list[LinkEvent]) -> None:
+        """Ask for a damaged packet again. In the middle of our own message each NAK is one of its retries."""
+        if self._phase is _Phase.QUEUED:
+            return
+        if self._phase is not _Phase.IDLE:
+            self._tries += 1
+            if self._tries > self._retries:
+                self._fail(events)
+                return
+            self._wait_at = None
+        self.statistics.naks_sent += 1
+        self._control = NAK
+
+    def _fail(self, events: list[LinkEvent]) -> None:
+        self._idle()
+        events.append(Failed(heard=self._heard))

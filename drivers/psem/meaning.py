@@ -1,0 +1,87 @@
+"""From the tables of one visit to what they mean: the last step, without a line and without a meter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
+
+from drivers.c1219.clock import clock_of
+from drivers.c1219.decade5 import Clock, ClockState
+from drivers.c1219.events import events_of
+from drivers.c1219.identity import identity_of
+from drivers.c1219.profile import interval_blocks
+from drivers.c1219.registers import registers_of
+from drivers.c1219.scaling import constants_text
+from drivers.c1219.status import status_of
+from drivers.c1219.times import MeterTimes
+from drivers.data import ClockSample, IntervalBlock, MeterData, Problem, Register
+from drivers.errors import DataError
+from drivers.profiles import Profile
+
+if TYPE_CHECKING:
+    from drivers.psem.collect import Collection
+
+
+def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | None) -> MeterData:
+    """Return everything that the tables say; what they fail to say is among the problems. Never raises."""
+    context = collection.context
+    if 0 not in context:
+        return MeterData(identity=identity_of(context), profile=profile.name, problems=tuple(collection.problems))
+    times = MeterTimes.of(context, site_zone)
+    registers, register_problems = registers_of(context, times)
+    events, event_problems = events_of(context, times)
+    clock = _clock(collection, times)
+    blocks, block_problems = _blocks(collection, times, now=None if clock is None else clock.meter_time)
+    remarks = [Problem(table, remark, lost=False) for table, remark in context.remarks()]
+    return MeterData(
+        identity=identity_of(context),
+        profile=profile.name,
+        registers=tuple(_with_digits(register, collection.digits or profile.displays.digits) for register in registers),
+        blocks=tuple(blocks),
+        events=tuple(events),
+        status=status_of(context),
+        clock=clock,
+        has_clock=Clock.number in context or ClockState.number in context,
+        has_tiers=21 in context and context.st21.nbr_tiers > 0,
+        problems=(*collection.problems, *register_problems, *block_problems, *event_problems, *remarks),
+        tables=dict(collection.octets),
+        constants=constants_text(context),
+    )
+
+
+def _blocks(
+    collection: Collection, times: MeterTimes, *, now: datetime | None
+) -> tuple[list[IntervalBlock], list[Problem]]:
+    blocks: list[IntervalBlock] = []
+    problems: list[Problem] = []
+    for data_set, octets in collection.blocks.items():
+        try:
+            found, odd = interval_blocks(collection.context, times, data_set, octets, now=now)
+        except DataError as error:
+            problems.append(Problem(f"ST{63 + data_set}", str(error)))
+        else:
+            blocks += found
+            problems += odd
+    return blocks, problems
+
+
+def _clock(collection: Collection, times: MeterTimes) -> ClockSample | None:
+    look, shown = collection.clock, clock_of(collection.context, times)
+    if look is None or shown is None:
+        return None
+    return ClockSample(
+        meter_time=shown.utc,
+        before_ns=look.before_ns,
+        after_ns=look.after_ns,
+        request_s=look.request_s,
+        reply_s=look.reply_s,
+        resolution_s=shown.resolution_s,
+        ambiguous=shown.ambiguous,
+        note=shown.note,
+    )
+
+
+def _with_digits(register: Register, digits: int | None) -> Register:
+    """Say how many digits the display shows, where the profile knows it; dials show cumulative registers."""
+    return replace(register, digits=digits) if digits and register.kind == "cumulative" else register

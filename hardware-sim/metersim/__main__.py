@@ -1,0 +1,5 @@
+"""`python -m metersim` is `metersim`."""
+
+from metersim.cli import entry
+
+entry()

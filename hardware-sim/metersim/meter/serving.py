@@ -1,0 +1,149 @@
+"""A running meter: model, tables, PSEM core, line and port put together. `running_meter` is the way in for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from drivers.psem.codes import ResponseCode
+from drivers.psem.meter import MeterLimits, MeterSession
+from drivers.psem.options import PsemOptions, Timing
+from metersim.meter.application import Application
+from metersim.meter.calendar import wall
+from metersim.meter.clock import MICROSECONDS
+from metersim.meter.faults import Faults, parse_faults
+from metersim.meter.line import Line, LineOptions
+from metersim.meter.model import Meter, microseconds
+from metersim.meter.ports import Port, PtyPort, TcpPort
+from metersim.meter.scenario import Scenario
+from metersim.meter.scenario_file import load_scenario
+from metersim.meter.tables.image import Image
+from metersim.meter.truth import Truth, truth_of
+
+_NEGOTIATE = 0x60
+_BASE_BAUD = 9600
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How one meter is to be served. `now`: virtual start time; `rate`: virtual seconds a second, None: scenario's."""
+
+    scenario: Scenario
+    now: datetime
+    seed: int = 1
+    tcp: int | None = None  # None: a pty; 0: any free port
+    faults: Faults = field(default_factory=Faults)
+    baud_pace: bool = False
+    echo: bool = False
+    rate: int | None = None
+
+    def meter(self) -> Meter:
+        """The model alone, without a line. Raises `ScenarioError`."""
+        return Meter(self.scenario, self.seed, microseconds(self.now), self.faults.mishaps)
+
+
+@dataclass
+class RunningMeter:
+    """A meter that can be read at `address`."""
+
+    address: str
+    meter: Meter
+    application: Application
+    line: Line
+    true_us: Callable[[], int]
+
+    def truth(self, at: datetime | None = None) -> Truth:
+        """What a correct reader must find, now or at this (virtual, true) time."""
+        return truth_of(self.meter, self.true_us() if at is None else microseconds(at))
+
+    def truth_of_table(self, number: int) -> Truth:
+        """The same at the moment at which this table was last given to a reader."""
+        return truth_of(self.meter, self.application.last_read[number])
+
+    def now(self) -> datetime:
+        """Virtual true time."""
+        at = self.true_us()
+        return wall(at // MICROSECONDS).replace(microsecond=at % MICROSECONDS)
+
+
+def _virtual_clock(serving: Serving, seconds: Callable[[], float]) -> Callable[[], int]:
+    """True time in microseconds, running at the wanted rate from the wanted start."""
+    start, began = microseconds(serving.now), seconds()
+    spec = serving.scenario.clock
+    rate = serving.rate if serving.rate is not None else (spec.rate if spec else 1)
+    return lambda: start + int((seconds() - began) * MICROSECONDS) * rate
+
+
+def _session(application: Application, serving: Serving, now: float) -> MeterSession:
+    psem, faults = serving.scenario.psem, serving.faults
+    options = PsemOptions(
+        timing=Timing(
+            inter_character_s=psem.inter_character_s,
+            response_s=psem.response_s + faults.late_s,
+            channel_traffic_s=psem.traffic_s,
+            turnaround_s=psem.turnaround_ms / 1000,
+        ),
+        identity=psem.identity,
+        toggles=not faults.no_toggle,
+    )
+    limits = MeterLimits(
+        packet_size=min(psem.packet_size, faults.packet_size or psem.packet_size),
+        packets=psem.packets,
+        bauds=psem.bauds,
+        refused=frozenset() if psem.negotiate and not faults.no_negotiate else frozenset({_NEGOTIATE}),
+        too_long=ResponseCode[serving.scenario.layout.too_long.upper()],
+    )
+    return MeterSession(application, now, options=options, limits=limits, baud=_BASE_BAUD)
+
+
+@asynccontextmanager
+async def serve_meter(serving: Serving) -> AsyncIterator[RunningMeter]:
+    """Serve one meter while the context lasts. Raises `ScenarioError`, and `OSError` if the port cannot be had."""
+    loop = asyncio.get_running_loop()
+    meter = serving.meter()
+    image = Image(meter)
+    true_us = _virtual_clock(serving, loop.time)
+    application = Application(meter, image, serving.faults, true_us, loop.time)
+    session = _session(application, serving, loop.time())
+
+    def forget() -> bool:
+        wanted, application.forget_session = application.forget_session, False
+        return wanted
+
+    options = LineOptions(paced=serving.baud_pace, echo=serving.echo, seed=serving.seed)
+    line = Line(session, options, serving.faults, forget)
+    port: Port = PtyPort(line.received) if serving.tcp is None else await TcpPort(line.received).listen(serving.tcp)
+    task = asyncio.create_task(line.run(port), name=f"meter at {port.address}")
+    try:
+        yield RunningMeter(port.address, meter, application, line, true_us)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await port.close()
+
+
+@asynccontextmanager
+async def running_meter(  # noqa: PLR0913 - one argument for each option of the command
+    scenario: Scenario | str | Path,
+    *,
+    now: datetime,
+    tcp: int | None = None,
+    faults: Sequence[str] | Faults = (),
+    seed: int = 1,
+    baud_pace: bool = False,
+    echo: bool = False,
+    rate: int | None = None,
+) -> AsyncIterator[RunningMeter]:
+    """Serve one meter in this process, on a pty or (`tcp`) on a port of 127.0.0.1; `now` is its virtual start time.
+
+    With `rate=0` its time stands still, so that `truth()` is what any reading finds. Raises `UsageError`.
+    """
+    chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    wrong = faults if isinstance(faults, Faults) else parse_faults(faults)
+    serving = Serving(chosen, now, seed, tcp, wrong, baud_pace, echo, rate)
+    async with serve_meter(serving) as meter:
+        yield meter

@@ -1,0 +1,179 @@
+"""Arbitrary octets as any table, in arbitrary contexts: a value or a DataError, nothing else, and never large."""
+
+from __future__ import annotations
+
+import tracemalloc
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from drivers.c1219 import Context, Quirks, decode, encode, size
+from drivers.c1219.clock import clock_of
+from drivers.c1219.codec import decode_record
+from drivers.c1219.events import events_of
+from drivers.c1219.identity import identity_of
+from drivers.c1219.procedures import DateTimeSet, RemoteReset, SetDateTime, UpdateLastRead
+from drivers.c1219.profile import elements, interval_blocks
+from drivers.c1219.registers import registers_of
+from drivers.c1219.scaling import constants_text
+from drivers.c1219.status import status_of
+from drivers.c1219.times import MeterTimes
+from drivers.errors import DataError
+
+NUMBERS = [0, 1, 2, 3, 5, 6, 7, 8, *range(10, 17), *range(20, 29), *range(50, 57), *range(60, 68), *range(70, 77)]
+SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+GENERAL = bytes.fromhex("020A10444D4F4E0200101001000A0302010206") + b"\xff" * 40
+
+
+def draw_st00(data: st.DataObject) -> bytes:
+    """Return ST00 octets with arbitrary formats, most tables present."""
+    octets = bytearray(GENERAL)
+    octets[:3] = data.draw(st.binary(min_size=3, max_size=3))
+    octets[11] = data.draw(st.integers(0, 3))
+    return bytes(octets)
+
+
+def draw_table(data: st.DataObject, number: int, context: Context) -> bytes:
+    """Return arbitrary octets, often of the right size, often small numbers."""
+    wanted = size(number, context)
+    octet = st.one_of(st.integers(0, 4), st.integers(0, 255))
+    if wanted is not None and wanted <= 600 and data.draw(st.integers(0, 5)):
+        return bytes(data.draw(st.lists(octet, min_size=wanted, max_size=wanted)))
+    return bytes(data.draw(st.lists(octet, max_size=80)))
+
+
+def read(context: Context, number: int, octets: bytes) -> Context:
+    """Decode if possible."""
+    try:
+        return context.with_table(decode(number, octets, context))
+    except DataError as error:
+        assert error.message
+        assert error.advice
+        return context
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@SETTINGS
+@given(data=st.data())
+def test_any_octets_are_a_table_or_a_data_error(number: int, data: st.DataObject) -> None:
+    context = read(Context(), 0, draw_st00(data))
+    for limit in (11, 21, 51, 61, 62, 63, 71):
+        context = read(context, limit, draw_table(data, limit, context))
+    octets = draw_table(data, number, context)
+    before = len(context.tables)
+    after = read(context, number, octets)
+    if len(after.tables) > before:
+        decoded = after.decoded(number)
+        assert decoded.octets == octets
+        assert all(span.offset + span.length <= len(octets) for span in decoded.spans.values() if number)
+
+
+@SETTINGS
+@given(data=st.data())
+def test_a_meter_of_nonsense_is_read_to_the_end(data: st.DataObject) -> None:
+    quirks = data.draw(
+        st.builds(
+            Quirks,
+            closure_field=st.sampled_from(["by_size", "present", "absent"]),
+            scaling=st.sampled_from(["undo", "multiply", "none"]),
+            clock_is=st.sampled_from(["by_format", "utc", "local"]),
+            open_block_end=st.sampled_from(["last_interval", "block_grid"]),
+            block_order=st.sampled_from(["flag", "ascending", "descending"]),
+        )
+    )
+    context = read(Context(quirks), 0, draw_st00(data))
+    if 0 not in context:
+        return
+    for number in NUMBERS[1:]:
+        if not 64 <= number <= 67:
+            context = read(context, number, draw_table(data, number, context))
+    try:
+        times = MeterTimes.of(context, data.draw(st.sampled_from([None, ZoneInfo("America/New_York")])))
+        clock_of(context, times)
+    except DataError:
+        return
+    for register in registers_of(context, times)[0]:
+        assert register.value is None or register.value.is_finite()
+    events_of(context, times)
+    identity_of(context)
+    status_of(context)
+    constants_text(context)
+    for data_set in (1, 2, 3, 4):
+        _read_profile(data, context, times, data_set)
+
+
+def _read_profile(data: st.DataObject, context: Context, times: MeterTimes, data_set: int) -> None:
+    octets = draw_table(data, 63 + data_set, context)
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    try:
+        wanted = elements(context, data_set)
+        blocks, _problems = interval_blocks(context, times, data_set, octets, now=now)
+        interval_blocks(context, times, data_set, dict.fromkeys(wanted[:2], octets), now=now)
+    except DataError:
+        return
+    for block in blocks:
+        assert len(block.counts) == len(block.values) == len(block.status)
+        for value, words in zip(block.values, block.status, strict=True):
+            assert value is not None or words
+
+
+@pytest.mark.parametrize("kind", [SetDateTime, DateTimeSet, UpdateLastRead, RemoteReset])
+@SETTINGS
+@given(data=st.data(), octets=st.binary(max_size=16))
+def test_any_octets_are_parameters_or_a_data_error(kind: Any, data: st.DataObject, octets: bytes) -> None:
+    context = read(Context(), 0, draw_st00(data))
+    try:
+        decode_record(kind, octets, context)
+    except DataError as error:
+        assert error.message
+
+
+@pytest.mark.parametrize("number", [*range(1, 77)])
+def test_huge_limits_cost_nothing_until_the_octets_are_there(number: int) -> None:
+    """Limits that promise gigabytes are compared with what came before anything is allocated."""
+    context = Context().with_table(decode(0, GENERAL, Context()))
+    for limit, octets in ((11, b"\xff" * 8), (21, b"\xff" * 10), (51, b"\xff" * 9), (61, b"\xff" * 31), (71, b"\xff" * 9)):
+        context = context.with_table(decode(limit, octets, context))
+    tracemalloc.start()
+    try:
+        decode(number, bytes(100), context)
+    except DataError as error:
+        assert error.message  # noqa: PT017 - a table of the right size is as good
+    finally:
+        _now, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_a_table_that_is_not_declared_is_refused() -> None:
+    with pytest.raises(DataError, match="ST40 is not a table"):
+        decode(40, b"", Context().with_table(decode(0, GENERAL, Context())))
+    assert size(40, Context()) is None
+
+
+def test_nothing_is_decoded_before_its_limits_are_known() -> None:
+    with pytest.raises(DataError, match=r"ST23 cannot be decoded or encoded: ST00 has not been read"):
+        decode(23, bytes(10), Context())
+    context = Context().with_table(decode(0, GENERAL, Context()))
+    with pytest.raises(DataError, match=r"ST23 .*ST21 has not been read.*read ST21 first"):
+        decode(23, bytes(10), context)
+    with pytest.raises(DataError, match=r"ST22 has 3 octets where the meter's own limits say 1"):
+        decode(22, bytes(3), context.with_table(decode(21, bytes(4) + b"\1" + bytes(5), context)))
+
+
+def test_a_wrong_size_names_table_and_sizes() -> None:
+    context = Context().with_table(decode(0, GENERAL, Context()))
+    with pytest.raises(DataError) as caught:
+        decode(11, bytes(7), context)
+    assert str(caught.value).startswith("ST11 has 7 octets where the meter's own limits say 8 (read it again")
+
+
+def test_encode_names_the_field_that_does_not_fit() -> None:
+    context = Context().with_table(decode(0, GENERAL, Context()))
+    table = context.with_table(decode(11, bytes(8), context)).st11
+    with pytest.raises(ValueError, match=r"SourcesLimits.nbr_sources"):
+        encode(type(table)(nbr_sources=256), context)

@@ -1,0 +1,296 @@
+"""A client and a meter on one simulated line in virtual time: no test waits, and every run is the same."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import selectors
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from drivers.errors import LineLost
+from drivers.psem.codes import ResponseCode
+from drivers.psem.meter import MeterEvent, MeterLimits, MeterSession, Served, SpeedChanged
+from drivers.psem.options import PsemOptions
+from drivers.psem.replies import IdentifyReply
+from drivers.psem.services import Identify, Request
+from drivers.secret import Secret
+
+_T = TypeVar("_T")
+PASSWORD = Secret(b"PASSWORD01")
+
+
+class _Instantly(selectors.DefaultSelector):
+    """Waits for nothing: moves the loop's clock instead."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "everybody waits for ever"
+            self.now += max(0.0, timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes only where somebody waits."""
+
+    def __init__(self) -> None:
+        self.virtual = _Instantly()
+        super().__init__(self.virtual)
+
+    def time(self) -> float:
+        return self.virtual.now
+
+
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
+
+
+def clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+Damage = Callable[[bytes], bytes]
+
+
+def untouched(chunk: bytes) -> bytes:
+    return chunk
+
+
+def flipping(rate: float, seed: int) -> Damage:
+    """One random octet instead of the true one, at this rate."""
+    chance = random.Random(seed)
+    return lambda chunk: bytes(o if chance.random() >= rate else o ^ chance.randrange(1, 256) for o in chunk)
+
+
+def losing(rate: float, seed: int) -> Damage:
+    chance = random.Random(seed)
+    return lambda chunk: bytes(o for o in chunk if chance.random() >= rate)
+
+
+def doubling(rate: float, seed: int) -> Damage:
+    """The whole chunk twice."""
+    chance = random.Random(seed)
+    return lambda chunk: chunk * 2 if chance.random() < rate else chunk
+
+
+@dataclass
+class Direction:
+    """One way of the line: how octets are paced, delayed and damaged."""
+
+    damage: Damage = untouched
+    bytewise: bool = False
+    late: Callable[[], float] = lambda: 0.0
+    busy_until: float = 0.0
+    octets: int = 0
+
+    def carry(self, chunk: bytes, now: float, baud: int) -> list[tuple[float, bytes]]:
+        start = max(now, self.busy_until)
+        character = 10 / baud if baud else 0.0
+        self.octets += len(chunk)
+        self.busy_until = start + len(chunk) * character
+        chunk = self.damage(chunk)
+        delay = self.late()
+        if self.bytewise:
+            return [(start + delay + (n + 1) * character, chunk[n : n + 1]) for n in range(len(chunk))]
+        return [(self.busy_until + delay, chunk)] if chunk else []
+
+
+@dataclass
+class Tables:
+    """A meter's memory, and the answers it was told to give first: `says[service code]` in order."""
+
+    tables: dict[int, bytes] = field(default_factory=dict)
+    password: bytes | None = None
+    reply: IdentifyReply = field(default_factory=lambda: IdentifyReply(0, 1, 0))
+    says: dict[int, list[ResponseCode]] = field(default_factory=dict)
+    passwords: list[bytes] = field(default_factory=list)
+    written: list[tuple[int, int | None, bytes]] = field(default_factory=list)
+    users: list[tuple[int, bytes]] = field(default_factory=list)
+    largest: int = 1 << 20  # octets of one partial read that it serves
+    offsets: bool = True
+    cleared: bool = False
+    logoffs: int = 0
+
+    def _first(self, code: int) -> ResponseCode | None:
+        waiting = self.says.get(code)
+        return waiting.pop(0) if waiting else None
+
+    def identify(self) -> IdentifyReply | ResponseCode:
+        return self._first(0x20) or self.reply
+
+    def logon(self, user_id: int, user: bytes) -> ResponseCode:
+        self.users.append((user_id, user))
+        return self._first(0x50) or ResponseCode.OK
+
+    def security(self, password: Secret) -> ResponseCode:
+        self.passwords.append(password.reveal())
+        told = self._first(0x51)
+        if told is not None:
+            return told
+        self.cleared = self.password is None or password.reveal() == self.password.ljust(20, b"\0")
+        return ResponseCode.OK if self.cleared else ResponseCode.ERR
+
+    def read_table(self, table: int, offset: int | None, count: int | None) -> bytes | ResponseCode:
+        told = self._first(0x30 if offset is None else 0x3F)
+        if told is not None:
+            return told
+        if self.password is not None and not self.cleared:
+            return ResponseCode.ISC
+        data = self.tables.get(table)
+        if data is None:
+            return ResponseCode.IAR
+        if offset is None or count is None:
+            return data
+        if not self.offsets:
+            return ResponseCode.SNS
+        if offset + count > len(data) or count > self.largest:
+            return ResponseCode.IAR
+        return data[offset : offset + count]
+
+    def read_index(self, table: int, indices: tuple[int, ...], count: int) -> bytes | ResponseCode:
+        return bytes((table & 0xFF, *indices, count))
+
+    def read_default(self) -> bytes | ResponseCode:
+        return b"default"
+
+    def write_table(self, table: int, offset: int | None, data: bytes) -> ResponseCode:
+        told = self._first(0x40 if offset is None else 0x4F)
+        if told is None:
+            self.written.append((table, offset, data))
+        return told or ResponseCode.OK
+
+    def write_index(self, table: int, indices: tuple[int, ...], data: bytes) -> ResponseCode:
+        self.written.append((table, indices[0], data))
+        return ResponseCode.OK
+
+    def logged_off(self) -> None:
+        self.logoffs += 1
+        self.cleared = False
+
+
+class Line:
+    """A `Transport` with a meter at its far end. Must be made inside a running `VirtualLoop`."""
+
+    def __init__(
+        self,
+        handler: Tables,
+        *,
+        options: PsemOptions | None = None,
+        limits: MeterLimits | None = None,
+        baud: int = 9600,
+        there: Direction | None = None,
+        back: Direction | None = None,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.meter = MeterSession(handler, self.loop.time(), options=options, limits=limits, baud=baud)
+        self.there = there or Direction()
+        self.back = back or Direction()
+        self.baud = baud
+        self.name = "line"
+        self.happened: list[tuple[float, MeterEvent]] = []
+        self.sent: list[bytes] = []
+        self.secrets: list[bytes] = []
+        self.mute = False  # the meter hears and says nothing
+        self.lost = False
+        self.collisions = 0
+        self.bauds: list[int] = []
+        self.closed = False
+        self._inbox = bytearray()
+        self._arrived = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # the transport
+
+    async def read(self) -> bytes:
+        while not self._inbox:
+            if self.lost:
+                msg = "gone"
+                raise LineLost(msg)
+            self._arrived.clear()
+            await self._arrived.wait()
+        chunk = bytes(self._inbox)
+        self._inbox.clear()
+        return chunk
+
+    async def write(self, chunk: bytes, *, secret: bool = False) -> None:
+        if self.lost:
+            msg = "gone"
+            raise LineLost(msg)
+        self.sent.append(chunk)
+        if secret:
+            self.secrets.append(chunk)
+        now = self.loop.time()
+        self.collisions += now < self.back.busy_until - 1e-9
+        for at, piece in self.there.carry(chunk, now, self.baud):
+            self.loop.call_at(at, self._to_meter, piece, self.baud)
+
+    def discard_input(self) -> int:
+        count = len(self._inbox)
+        self._inbox.clear()
+        return count
+
+    async def set_baud(self, baud: int) -> None:
+        self.baud = baud
+        self.bauds.append(baud)
+
+    async def close(self) -> None:
+        self.closed = True
+
+    # the meter
+
+    def served(self) -> list[tuple[Request | None, ResponseCode]]:
+        return [(event.request, event.code) for _, event in self.happened if isinstance(event, Served)]
+
+    def requests(self) -> list[str]:
+        """What the meter was asked, by class name, without the keep-alives' details."""
+        return [type(request).__name__ for request, _ in self.served()]
+
+    def identified_at(self) -> list[float]:
+        return [at for at, event in self.happened if isinstance(event, Served) and isinstance(event.request, Identify)]
+
+    def pull_the_plug(self) -> None:
+        self.lost = True
+        self._arrived.set()
+
+    def say(self, chunk: bytes, after: float = 0.0) -> None:
+        """Put octets on the line that no meter sent."""
+        self.loop.call_later(after, self._to_client, chunk, self.baud)
+
+    def _to_meter(self, piece: bytes, baud: int) -> None:
+        if self.mute:
+            return
+        if baud != self.meter.baud:
+            piece = bytes(octet ^ 0x5A for octet in piece)
+        self._note(self.meter.feed(piece, self.loop.time()))
+
+    def _note(self, events: list[MeterEvent]) -> None:
+        self.happened += [(self.loop.time(), event) for event in events]
+        assert all(event.baud == self.meter.baud for event in events if isinstance(event, SpeedChanged))
+        self._service()
+
+    def _service(self) -> None:
+        now = self.loop.time()
+        while output := self.meter.take_output(now):
+            self.collisions += now < self.there.busy_until - 1e-9
+            for at, piece in self.back.carry(output, now, self.meter.baud):
+                self.loop.call_at(at, self._to_client, piece, self.meter.baud)
+        if self._timer:
+            self._timer.cancel()
+        deadline = self.meter.deadline()
+        self._timer = None if deadline is None else self.loop.call_at(max(deadline, now), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._note(self.meter.tick(self.loop.time()))
+
+    def _to_client(self, piece: bytes, baud: int) -> None:
+        if self.mute:
+            return
+        if baud != self.baud:
+            piece = bytes(octet ^ 0x5A for octet in piece)
+        self._inbox += piece
+        self._arrived.set()
