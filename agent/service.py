@@ -21,9 +21,7 @@ from agent.clock.proof import ClockProof
 from agent.config import Config, MeterSection
 from agent.document import encode
 from agent.errors import ConfigError, MrspError
-from agent.forward.forwarder import Forwarder
-from agent.forward.mqtt import MqttDialer
-from agent.forward.window import SendWindow
+from agent.forward import Forwarder, mqtt_forwarder
 from agent.keys import MdspKeys, load_device_key
 from agent.notify import notify, watchdog_interval_s
 from agent.order import Order
@@ -92,8 +90,7 @@ def forwarder_of(config: Config, spool: Spool, keys: MdspKeys, clock: Callable[[
         key=str(config.path(settings.key)),
         password_file=str(config.path(settings.password_file)) if settings.password_file else None,
     )
-    dialer = MqttDialer(resolved, agent_id=config.agent_id)
-    return Forwarder(spool, dialer.dial, keys, window=SendWindow(settings.window), clock=clock)
+    return mqtt_forwarder(spool, resolved, keys, clock=clock)
 
 
 class Service:

@@ -1,7 +1,7 @@
 """Parameters and responses of the standard procedures that the agent may run, carried in ST07 and ST08.
 
-    octets = encode_record(SetDateTime(clock=…, tm_zn_applied=True), context)
-    before_and_after = decode_record(DateTimeSet, response.response, context)
+octets = encode_record(SetDateTime(clock=…, tm_zn_applied=True), context)
+before_and_after = decode_record(DateTimeSet, response.response, context)
 """
 
 from datetime import datetime

@@ -44,27 +44,34 @@ def block_layout(context: Context, data_set: int, *, total: int | None = None, s
     bit 12 of LP_FLAGS clear (no such field in any edition); `sample`, the first octets of the table (two blocks'
     worth), where only the right layout has plausible block end times; the edition. Raises `DataError`, `NotRead`.
     """
-    without, with_field = (BlockLayout.of(context, data_set, closure=closure) for closure in (False, True))
+    both = [BlockLayout.of(context, data_set, closure=closure) for closure in (False, True)]
+    without, with_field = both
     if context.quirks.closure_field != "by_size":
         return with_field if context.quirks.closure_field == "present" else without
     blocks = context.st61.of_set(data_set, "nbr_blks")
-    for length in (total, *_memory_lengths(context, data_set)):
-        if length == blocks * without.size:
-            return without
-        if length == blocks * with_field.size:
-            return with_field
+    by_total = [layout for layout in both if total == blocks * layout.size]
+    by_memory = [
+        layout for layout in both if context.st61.lp_memory_len == _memory_length(context, closure=layout.closure)
+    ]
+    for fitting in (by_total, by_memory):
+        if len(fitting) == 1:
+            return fitting[0]
     if not context.st61.bit_12:
         return without
-    plausible = [layout for layout in (without, with_field) if _plausible(layout, sample)]
+    plausible = [layout for layout in both if _plausible(layout, sample)]
     if len(plausible) == 1:
         return plausible[0]
     return without if context.st00.std_version_no > 1 else with_field
 
 
-def _memory_lengths(context: Context, data_set: int) -> tuple[int, ...]:
-    """Return LP_MEMORY_LEN where it can be the size of this set's data alone."""
-    others = [number for number in SETS if number != data_set and context.st61.of_set(number, "nbr_chns")]
-    return () if others else (context.st61.lp_memory_len,)
+def _memory_length(context: Context, *, closure: bool) -> int | None:
+    """Return what LP_MEMORY_LEN says if blocks have this layout: the octets of all sets in use together."""
+    sets = [number for number in SETS if context.st61.sets[number - 1] is not None]
+    try:
+        sizes = [BlockLayout.of(context, number, closure=closure).size for number in sets]
+    except DataError:  # another set is not decodable
+        return None
+    return sum(context.st61.of_set(number, "nbr_blks") * size for number, size in zip(sets, sizes, strict=True))
 
 
 def _plausible(layout: BlockLayout, sample: bytes) -> bool:

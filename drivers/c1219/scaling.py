@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from drivers.c1219.context import Context
-from drivers.c1219.decade1 import Constant, Constants, ConstantSet, Sources, UnitsOfMeasure
+from drivers.c1219.decade1 import Constant, Constants, ConstantSet, Sources, SourcesLimits, UnitsOfMeasure
 from drivers.c1219.exact import Linear, to_decimal
 from drivers.c1219.number import Number
 from drivers.c1219.units import UNKNOWN, Measure, measure_of
@@ -62,25 +63,27 @@ def entry_index(context: Context, source: int, flag: str, entries: int) -> int |
 
 
 def scale_of(context: Context, source: int) -> Scale:
-    """Return how the numbers of a source (index into ST16) read, from ST12, ST15 and ST16."""
-    measure = _measure(context, source)
-    linear, problem = Linear(), ""
-    constant = _constant(context, source)
-    if constant is not None:
-        try:
-            linear = _apply(constant, measure, to_be_applied=_to_be_applied(context, source))
-        except _Unusable as error:
-            problem = f"source {source}: {error}"
-    return Scale(measure, linear.times(Fraction(10) ** measure.power), problem)
+    """Return how the numbers of a source (index into ST16) read, from ST12, ST15 and ST16.
+
+    Where a constant has to be applied and is not known, the scale has a `problem` and gives no values.
+    """
+    measure, linear = _measure(context, source), Linear()
+    try:
+        found = _constant(context, source)
+        if found is not None:
+            linear = _apply(context, found, source, measure)
+    except _Unusable as error:
+        return Scale(measure, linear, f"source {source}: {error}")
+    return Scale(measure, linear.times(Fraction(10) ** measure.power))
 
 
 def constants_text(context: Context) -> dict[str, str]:
     """Return the constants of ST15 as text, as `source 3 RATIO_F1` → `40`, to be compared from visit to visit."""
-    sources = context.find(Sources)
+    sources, constants = context.find(Sources), context.find(Constants)
     found: dict[str, str] = {}
     for source in range(len(sources.sources) if sources is not None else 0):
-        constant = _constant(context, source)
-        for name, number in _named(constant) if constant is not None else ():
+        index = entry_index(context, source, "constants", len(constants.entries)) if constants is not None else None
+        for name, number in _named(constants.entries[index]) if constants is not None and index is not None else ():
             found[f"source {source} {name}"] = "" if number is None else f"{Decimal(number):f}"
     return found
 
@@ -97,7 +100,14 @@ def _named(constant: Constant) -> Iterator[tuple[str, Number | None]]:
 
 
 class _Unusable(ValueError):
-    """A constant that has to be applied and is missing or zero."""
+    """What is needed to scale a source is missing."""
+
+
+class _Found(NamedTuple):
+    """An entry of ST15, and where it is."""
+
+    entry: int
+    constant: Constant
 
 
 def _measure(context: Context, source: int) -> Measure:
@@ -106,37 +116,62 @@ def _measure(context: Context, source: int) -> Measure:
     return UNKNOWN if units is None or index is None else measure_of(units.entries[index], context)
 
 
-def _constant(context: Context, source: int) -> Constant | None:
-    constants = context.find(Constants)
-    index = entry_index(context, source, "constants", len(constants.entries)) if constants is not None else None
-    return None if constants is None or index is None else constants.entries[index]
+def _constant(context: Context, source: int) -> _Found | None:
+    """Return the ST15 entry of a source; None when nothing is to be applied."""
+    sources, constants = context.find(Sources), context.find(Constants)
+    if 0 in context and context.st00.model_select:
+        raise _Unusable(f"MODEL_SELECT {context.st00.model_select} of ST00: its selectors are not indices into ST16")
+    if sources is None:
+        if constants is not None:
+            raise _Unusable("ST16 was not read: whether the constants of ST15 apply is not known")
+        return None
+    if source >= len(sources.sources):
+        raise _Unusable(f"ST16 describes {len(sources.sources)} sources only")
+    entries = constants.entries if constants is not None else ()
+    index = entry_index(context, source, "constants", len(entries))
+    if index is not None:
+        return _Found(index, entries[index])
+    flags, limits = sources.sources[source], context.find(SourcesLimits)
+    ratios = limits is not None and (limits.set1_present or limits.set2_present)
+    if flags.constants and (flags.constant_to_be_applied or ratios):
+        raise _Unusable("its constants are to be applied, and ST15 has none for it or was not read")
+    return None
 
 
-def _to_be_applied(context: Context, source: int) -> bool:
+def _apply(context: Context, found: _Found, source: int, measure: Measure) -> Linear:
+    """Return the conversion by one entry of ST15."""
+    linear, constant = Linear(), found.constant
     sources = context.find(Sources)
-    return sources is not None and source < len(sources.sources) and sources.sources[source].constant_to_be_applied
-
-
-def _apply(constant: Constant, measure: Measure, *, to_be_applied: bool) -> Linear:
-    linear = Linear()
-    if to_be_applied:
-        linear = Linear(_usable(constant.multiplier, "MULTIPLIER"), Fraction(constant.offset or 0))
+    if sources is not None and sources.sources[source].constant_to_be_applied:
+        linear = Linear(_nonzero(constant.multiplier, "MULTIPLIER"), _offset(context, found))
     for ratios in (constant.set1, constant.set2):
         if ratios is not None and not ratios.set_applied:
             linear = linear.times(_ratio(ratios, measure))
     return linear
 
 
+def _offset(context: Context, found: _Found) -> Fraction:
+    """Return OFFSET, zero for entries without that field (as opposed to one that holds no number)."""
+    absent = f"entries[{found.entry}].offset" not in context.decoded(Constants.number).spans
+    return Fraction(0) if found.constant.offset is None and absent else _number(found.constant.offset, "OFFSET")
+
+
 def _ratio(ratios: ConstantSet, measure: Measure) -> Fraction:
     factor = Fraction(1)
     if measure.amps:
-        factor *= _usable(ratios.ratio_f1, "RATIO_F1") ** measure.amps
+        factor *= _nonzero(ratios.ratio_f1, "RATIO_F1") ** measure.amps
     if measure.volts:
-        factor *= _usable(ratios.ratio_p1, "RATIO_P1") ** measure.volts
+        factor *= _nonzero(ratios.ratio_p1, "RATIO_P1") ** measure.volts
     return factor
 
 
-def _usable(number: Number | None, name: str) -> Fraction:
-    if not number:
-        raise _Unusable(f"{name} of ST15 is to be applied and is {'missing' if number is None else 'zero'}")
+def _nonzero(number: Number | None, name: str) -> Fraction:
+    if number == 0:
+        raise _Unusable(f"{name} of ST15 is to be applied and is zero")
+    return _number(number, name)
+
+
+def _number(number: Number | None, name: str) -> Fraction:
+    if number is None:
+        raise _Unusable(f"{name} of ST15 is to be applied and is no number")
     return Fraction(number)

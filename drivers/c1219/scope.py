@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from drivers.c1219.context import Context, Span
+from drivers.c1219.context import Context, NotRead, Span
 from drivers.errors import DataError
 
 Ref = int | str
@@ -118,8 +118,11 @@ class BySize:
     default: If | Unless | None = None
 
     def holds(self, scope: Scope) -> bool:
-        """Judge the default."""
-        return self.default is not None and self.default.holds(scope)
+        """Judge the default; absent when the table that it looks at has not been read."""
+        try:
+            return self.default is not None and self.default.holds(scope)
+        except NotRead:
+            return False
 
 
 Condition = If | Unless | BySize

@@ -376,7 +376,10 @@ class Link:
             if suspect
             else self._assembler.accept(packet, fresh_allowed=self._phase is _Phase.IDLE)
         )
-        if isinstance(outcome, Message | Discarded):
+        if isinstance(outcome, Discarded):
+            self._discard(outcome.reason, events)
+            return
+        if isinstance(outcome, Message):
             self._idle()
         if outcome is not None:
             events.append(outcome)
@@ -394,7 +397,9 @@ class Link:
             and self._phase is not _Phase.IDLE
             and self._seen is not None
             and self._seen[0] == packet.toggle
-            and not self._assembler.continues(packet)
+            and (packet.first or not packet.multi)
+            and not self._assembler.collecting
+            and not self._assembler.spoilt
         )
 
     def _on_duplicate(self, events: list[LinkEvent]) -> None:
@@ -416,8 +421,7 @@ class Link:
         if not self._in_flight:  # it came before our request went out: a leftover
             return False
         if len(self._outgoing) > 1:
-            self._idle()
-            events.append(Discarded("an answer came before the request was complete"))
+            self._discard("an answer came before the request was complete", events)
             return False
         self._reply()
         return True
@@ -452,8 +456,7 @@ class Link:
         if self._phase is _Phase.QUEUED:
             self._fail(events)
         elif self._phase is _Phase.REPLY and self._assembler.spoilt:
-            events.append(Discarded(self._assembler.spoilt))
-            self._idle()
+            self._discard(self._assembler.spoilt, events)
         elif self._phase is _Phase.REPLY and self._assembler.collecting:
             self._send_nak(events)
         elif self._phase is not _Phase.IDLE:
@@ -480,6 +483,11 @@ class Link:
             self._wait_at = None
         self.statistics.naks_sent += 1
         self._control = NAK
+
+    def _discard(self, reason: str, events: list[LinkEvent]) -> None:
+        self._idle()
+        self._toggle_known = False  # packets were lost, and who knows how many
+        events.append(Discarded(reason))
 
     def _fail(self, events: list[LinkEvent]) -> None:
         self._idle()

@@ -8,14 +8,14 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds, and a count. Defaults are C12.18's (fact sheet, section 8)."""
+    """Seconds, and a count. Defaults are those of C12.18 §8."""
 
     inter_character_s: float = 0.5
-    settle_s: float = 0.05  # silence that ends damage; a line without a speed of its own needs inter_character_s
     response_s: float = 2.0
     channel_traffic_s: float = 6.0
     turnaround_s: float = 0.001  # at least this and two character times after the peer's last byte
     retries: int = 3  # repeats after the first try
+    settle_s: float = 0.05  # silence that ends damage; a line without a speed of its own needs inter_character_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,9 @@ def test_extended_status_of_the_vectors(vector: dict[str, Any]) -> None:
 
 
 def test_low_nibble_first_is_a_quirk() -> None:
-    context = profile(channels=1, intervals=1, code=1, extended_int_status=True, quirks=Quirks(status_nibbles="low_first"))
+    context = profile(
+        channels=1, intervals=1, code=1, extended_int_status=True, quirks=Quirks(status_nibbles="low_first")
+    )
     block = decode_block(bytes([24, 1, 2, 3, 0, 0x31, 7]), context, 1)
     assert (block.common, block.nibbles) == (b"\1", (b"\3",))
 
@@ -217,13 +219,11 @@ def test_a_short_table_with_impossible_times_is_refused() -> None:
     octets = bytes([26, 13, 1, 0, 0]) + bytes(8)
     with pytest.raises(DataError, match="BLK_END_TIME is no time"):
         decode(64, octets, profile(blocks=2))
-    assert decode(64, octets, profile(blocks=1)).remarks == (
-        "blocks[0]: BLK_END_TIME is no time: 26-13-01 00:00",
-    )
+    assert decode(64, octets, profile(blocks=1)).remarks == ("blocks[0]: BLK_END_TIME is no time: 26-13-01 00:00",)
 
 
 def test_a_profile_without_channels_is_refused() -> None:
-    with pytest.raises(DataError, match="0 blocks|blocks of 0|says"):
+    with pytest.raises(DataError, match="ST64 has 0 octets"):
         decode(64, b"", profile(channels=0, intervals=0, general={"tm_format": 0}))
 
 

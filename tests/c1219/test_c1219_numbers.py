@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from drivers.c1219.number import NI_WIDTHS, NumberFormat, Order, plain
 from drivers.errors import DataError
 
-VECTORS = json.loads(
-    (Path(__file__).parents[1] / "vectors" / "c12.json").read_text(), parse_float=Decimal
-)
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "c12.json").read_text(), parse_float=Decimal)
 ORDERS: dict[str, Order] = {"LSB": "little", "MSB": "big"}
 
 
@@ -165,7 +163,7 @@ def test_any_octets_give_a_number_or_none(code: int, order: Order, int_format: i
     [(7, 2**23), (8, Decimal("0.5")), (6, 10**8), (3, 1234567), (1, Decimal("1e40")), (4, Decimal("0.00001"))],
 )
 def test_what_does_not_fit_is_refused(code: int, value: Decimal | int) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"fit|longer|large|hold"):
         NumberFormat(code).encode(value)
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from drivers.c1219 import Context, ProfileData, block_size, decode, encode, size
+from drivers.c1219 import Context, ProfileData, block_size, decode, decode_record, encode, encode_record, size
 from drivers.c1219 import decade0 as d0
 from drivers.c1219 import decade1 as d1
 from drivers.c1219 import decade2 as d2
 from drivers.c1219 import decade5 as d5
 from drivers.c1219 import decade6 as d6
 from drivers.c1219 import decade7 as d7
+from drivers.c1219.procedures import SetDateTime, UpdateLastRead
 from drivers.c1219.scaling import entry_index, scale_of
 from drivers.c1219.units import POWERS
 from drivers.errors import DataError
@@ -206,7 +207,7 @@ def test_st52_st55() -> None:
     assert (state.curr_tier, state.tier_drive, state.special_schd_active, state.season) == (1, 0, 15, 2)
 
 
-def test_st61_st62_st63(meter: tuple[Context, dict[str, Any]]) -> None:
+def test_st61(meter: tuple[Context, dict[str, Any]]) -> None:
     context, expected = meter
     for name, value in expected["ST61"].items():
         if name == "sets":
@@ -220,6 +221,10 @@ def test_st61_st62_st63(meter: tuple[Context, dict[str, Any]]) -> None:
         elif name != "lp_flags_raw":
             names = {f"set{n}_inhibit_ovf": f"lp_set{n}_inhibit_ovf" for n in (1, 2, 3, 4)} | {"bit12": "bit_12"}
             assert getattr(context.st61, names.get(name, name)) == value, name
+
+
+def test_st62_st63(meter: tuple[Context, dict[str, Any]]) -> None:
+    context, expected = meter
     for key, wanted in expected["ST62"].items():
         control = context.st62.sets[int(key) - 1]
         assert control is not None
@@ -287,14 +292,12 @@ def test_worked_conversions() -> None:
     assert scale_of(context, 0).measure.unit == "kWh"
     reactive = scale_of(context, 3)
     assert reactive.value(Decimal("512.25")) == 619500
-    assert (reactive.measure.unit, reactive.multiplier, reactive.offset) == ("kvarh", 1200, 4800)
+    assert (reactive.measure.unit, reactive.multiplier, reactive.offset) == ("kvarh", Decimal(1200), Decimal(4800))
 
 
 def test_source_index_walk() -> None:
     vector = VECTORS["source_index_walk"]
-    context = Context().with_tables(
-        d1.Sources(sources=tuple(source_flags(int(octet, 16)) for octet in vector["ST16"]))
-    )
+    context = Context().with_tables(d1.Sources(sources=tuple(source_flags(int(octet, 16)) for octet in vector["ST16"])))
     for flag, key, entries in (("uom_entry", "uom_index", 3), ("constants", "constants_index", 3)):
         found = {str(s): entry_index(context, s, flag, entries) for s in range(4)}
         assert {s: index for s, index in found.items() if index is not None} == vector[key]
@@ -356,3 +359,23 @@ def test_limits_are_those_of_the_actual_tables() -> None:
     )
     for number in (12, 23, 64):
         assert size(number, context) == len(context.decoded(number).octets)
+
+
+def test_parameters_of_setting_the_clock() -> None:
+    context, vector = context_of("meter_A"), VECTORS["procedures"][0]
+    octets = bytes.fromhex(vector["st07"])[3:]
+    wanted = SetDateTime(
+        clock=datetime.fromisoformat(vector["decoded"]["clock"]), day_of_week=0, dst_flag=True, dst_applied=True
+    )
+    assert decode_record(SetDateTime, octets, context) == wanted
+    assert encode_record(wanted, context) == octets
+
+
+def test_parameters_of_updating_a_list() -> None:
+    context, vector = context_of("meter_A"), VECTORS["procedures"][2]
+    octets = bytes.fromhex(vector["st07"])[3:]
+    wanted = UpdateLastRead(list_number=vector["decoded"]["list"], entries_read=vector["decoded"]["entries"])
+    assert decode_record(UpdateLastRead, octets, context) == wanted
+    assert encode_record(wanted, context) == octets
+    with pytest.raises(DataError, match="UpdateLastRead has 2 octets, not 3"):
+        decode_record(UpdateLastRead, octets[:2], context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -115,7 +116,5 @@ def test_any_octets_give_a_time_none_or_a_refusal(tm_format: int, octets: bytes)
         (walltime.TIME_WIDTHS, walltime.decode_time),
         (walltime.DATE_WIDTHS, walltime.decode_date),
     ):
-        try:
+        with contextlib.suppress(walltime.ImpossibleTime):
             read(octets[: widths[tm_format]], tm_format, "little")
-        except walltime.ImpossibleTime as refusal:
-            assert str(refusal)

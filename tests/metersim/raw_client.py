@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 PATIENCE_S = 20.0
 ACK, NAK = 0x06, 0x15
+PASSWORD = "00000000"  # noqa: S105 - the first of every scenario that does not say another
 IDENTIFY = bytes.fromhex("20")
 NEGOTIATE_1024 = bytes.fromhex("61 0400 80 06")
 LOGON = bytes.fromhex("50 0002 52454144455220202020")
@@ -108,7 +109,7 @@ class RawClient:
             answer, seq = answer + more, following
         return answer
 
-    async def log_on(self, password: str | None = "00000000", *, negotiate: bool = True) -> None:
+    async def log_on(self, password: str | None = PASSWORD, *, negotiate: bool = True) -> None:
         assert (await self.request(IDENTIFY))[0] == 0
         if negotiate:
             assert (await self.request(NEGOTIATE_1024))[0] == 0

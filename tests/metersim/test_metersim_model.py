@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from drivers.errors import UsageError
 from metersim.meter import Meter, TruthBlock, load_scenario, parse_faults, scenario_names, truth_of
@@ -39,7 +40,7 @@ def test_the_pulses_of_the_profile_are_the_advance_of_the_register(name: str) ->
         if len(recorded) == len(block.pulses):
             assert sum(recorded) == advance * channel.scaling.per_pulse
         if block.start_register is not None and block.stop_register is not None:
-            end = one.scalings[channel.channel.end_source]
+            end = one.scalings[channel.channel.end_source or channel.channel.source]
             assert block.stop_register - block.start_register == advance * end.per_pulse
 
 
@@ -88,7 +89,7 @@ def test_registers_never_go_back() -> None:
     one = meter("commercial-4ch")
     moments = range(one.start_us, one.start_us + 7200 * MICROSECONDS, 77 * MICROSECONDS)
     totals = [one.registers(moment).total.summations for moment in moments]
-    assert all(a <= b for earlier, later in zip(totals, totals[1:], strict=False) for a, b in zip(earlier, later, strict=True))
+    assert all(a <= b for earlier, later in pairwise(totals) for a, b in zip(earlier, later, strict=True))
     assert totals[-1] > totals[0]
 
 
@@ -152,7 +153,7 @@ def intervals(one: Meter, status: str, channel: int = 1) -> list[tuple[datetime,
 
 
 def test_an_outage_marks_partial_and_skipped_intervals_and_the_log() -> None:
-    scenario = replace_outages(load_scenario("residential-tou"))
+    scenario = structs.replace(load_scenario("residential-tou"), outages_per_year=0)
     one = Meter(scenario, 1, microseconds(NOW), Mishaps(power_outage=True))
     off = intervals(one, "power_outage")
     skipped = intervals(one, "skipped")
@@ -165,12 +166,6 @@ def test_an_outage_marks_partial_and_skipped_intervals_and_the_log() -> None:
         (1, "11:07:34"),
         (2, "11:54:34"),
     ]
-
-
-def replace_outages(scenario: object) -> object:
-    import msgspec
-
-    return msgspec.structs.replace(scenario, outages_per_year=0)  # type: ignore[type-var]
 
 
 def test_missing_intervals_are_skipped_while_the_register_advances() -> None:
@@ -223,15 +218,13 @@ def test_intervals_are_contiguous_over_a_change_of_daylight_saving(year: int, mo
     one = meter("residential-tou", now=datetime(year, month, day, 20, tzinfo=UTC))
     blocks = [block for block in truth_of(one, one.start_us).blocks if block.channel == 1]
     ends = [end for block in blocks for end in block.ends]
-    assert all(b - a == timedelta(minutes=15) for a, b in zip(ends, ends[1:], strict=False))
-    flagged = {end: "daylight_saving" in words for block in blocks for end, words in zip(block.ends, block.status, strict=True)}
+    assert all(b - a == timedelta(minutes=15) for a, b in pairwise(ends))
+    flagged = {
+        end: "daylight_saving" in words for block in blocks for end, words in zip(block.ends, block.status, strict=True)
+    }
     change = datetime(year, month, day, 6 if month == 11 else 7, tzinfo=UTC)
     assert flagged[change] == (month == 11)
     assert flagged[change + timedelta(minutes=15)] == (month == 3)
-
-
-def _tenth_of_second(clock: MeterClock, at: int) -> int:
-    return clock.shows(clock.reaches(at))
 
 
 @given(
@@ -285,5 +278,13 @@ def test_lists_can_be_walked_back_as_the_standard_says(
 
 def test_a_year_of_data_takes_seconds_not_minutes() -> None:
     one = meter("residential-tou", now=datetime(2026, 1, 1, tzinfo=UTC))
-    year: list[TruthBlock] = list(truth_of(replace(one), one.start_us + 365 * 86_400 * MICROSECONDS).blocks)
+    year: list[TruthBlock] = list(truth_of(one, one.start_us + 365 * 86_400 * MICROSECONDS).blocks)
     assert len(year) == 40
+
+
+def test_a_time_in_the_repeated_hour_is_marked() -> None:
+    one = meter("residential-tou")
+    off = [event for event in truth_of(one, one.start_us).events if event.code == 23]
+    assert off
+    assert all(event.ambiguous and event.at.hour == 5 for event in off)  # 06:00 UTC shows 01:00, as 05:00 UTC did
+    assert not any(event.ambiguous for event in truth_of(one, one.start_us).events if event.code != 23)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from metersim.meter import RunningMeter, running_meter
+from drivers.psem.codes import ResponseCode
+from drivers.secret import Secret
+from metersim.meter import Faults, Meter, RunningMeter, load_scenario, running_meter
+from metersim.meter.application import Application
+from metersim.meter.model import microseconds
+from metersim.meter.tables.image import Image
 from tests.metersim.raw_client import IAR, ISC, OK, RawClient, connected, full_write
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
@@ -77,6 +85,7 @@ async def test_clock_set_flags_the_interval_in_which_it_happened() -> None:
     ("parameters", "result"),
     [
         (bytes([7, 26, 11, 21, 9, 59, 0, QUALIFIER]), 4),  # would take back the interval that ended at 10:00
+        (bytes([7, 89, 11, 21, 10, 8, 0, QUALIFIER]), 2),  # 63 years ahead
         (bytes([7, 26, 13, 21, 9, 59, 0, QUALIFIER]), 2),
         (bytes([7, 26, 11, 21, 9, 59, 0]), 2),
         (bytes([1, 26, 11, 21, 10, 8, 0, QUALIFIER]), 2),
@@ -104,3 +113,37 @@ async def test_an_unknown_procedure_is_said_to_be_so() -> None:
     async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         assert await run(client, 3, b"") == (6, b"")
+
+
+async def test_clock_set_across_intervals_skips_them() -> None:
+    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+        await master(meter, client)
+        assert (await run(client, 10, b"\x07" + bytes([26, 11, 21, 10, 40, 0, QUALIFIER])))[0] == 0
+        assert len(await client.read(64)) == 20 * (5 + 96 * 6)
+        last = meter.truth().blocks[-2]
+        assert [set(words) for words in last.status[-2:]] == [{"clock_adjusted", "partial"}, {"missing", "skipped"}]
+        assert last.counts[-1] is None
+
+
+@cache
+def application(name: str) -> Application:
+    meter = Meter(load_scenario(name), 1, microseconds(NOW))
+    return Application(meter, Image(meter), Faults(), lambda: meter.start_us, float)
+
+
+@given(st.sampled_from(["minimal", "closure-1997"]), st.binary(max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_written_to_st07_is_answered(name: str, written: bytes) -> None:
+    app = application(name)
+    assert app.security(Secret(b"11111111")) is ResponseCode.OK
+    assert app.write_table(7, None, written) in (ResponseCode.OK, ResponseCode.IAR)
+    assert isinstance(app.read_table(8, None, None), bytes)
+
+
+@given(st.integers(0, 70), st.one_of(st.none(), st.integers(0, 1 << 24)), st.integers(0, 65_535))
+@settings(max_examples=200, deadline=None)
+def test_any_read_is_answered_and_never_longer_than_asked(table: int, offset: int | None, count: int) -> None:
+    app = application("closure-1997")
+    assert app.security(Secret(b"00000000")) is ResponseCode.OK
+    answer = app.read_table(table, offset, None if offset is None else count)
+    assert isinstance(answer, ResponseCode) or offset is None or len(answer) == count

@@ -87,7 +87,15 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 def test_faults_are_parsed_and_named() -> None:
     faults = parse_faults(
-        ["garble=0.001", "silence_after=10", "busy", "refuse=ST12:ISC", "refuse=ST13", "truncate=ST64:100", "truncate=st23"]
+        [
+            "garble=0.001",
+            "silence_after=10",
+            "busy",
+            "refuse=ST12:ISC",
+            "refuse=ST13",
+            "truncate=ST64:100",
+            "truncate=st23",
+        ]
     )
     assert faults.garble == 0.001
     assert faults.silence_after == 10

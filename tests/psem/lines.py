@@ -63,18 +63,18 @@ def untouched(chunk: bytes) -> bytes:
 
 def flipping(rate: float, seed: int) -> Damage:
     """One random octet instead of the true one, at this rate."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     return lambda chunk: bytes(o if chance.random() >= rate else o ^ chance.randrange(1, 256) for o in chunk)
 
 
 def losing(rate: float, seed: int) -> Damage:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     return lambda chunk: bytes(o for o in chunk if chance.random() >= rate)
 
 
 def doubling(rate: float, seed: int) -> Damage:
     """The whole chunk twice."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     return lambda chunk: chunk * 2 if chance.random() < rate else chunk
 
 
@@ -139,18 +139,20 @@ class Tables:
         told = self._first(0x30 if offset is None else 0x3F)
         if told is not None:
             return told
-        if self.password is not None and not self.cleared:
-            return ResponseCode.ISC
         data = self.tables.get(table)
-        if data is None:
-            return ResponseCode.IAR
-        if offset is None or count is None:
-            return data
-        if not self.offsets:
-            return ResponseCode.SNS
-        if offset + count > len(data) or count > self.largest:
-            return ResponseCode.IAR
-        return data[offset : offset + count]
+        if self.password is not None and not self.cleared:
+            answer: bytes | ResponseCode = ResponseCode.ISC
+        elif data is None:
+            answer = ResponseCode.IAR
+        elif offset is None or count is None:
+            answer = data
+        elif not self.offsets:
+            answer = ResponseCode.SNS
+        elif offset + count > len(data) or count > self.largest:
+            answer = ResponseCode.IAR
+        else:
+            answer = data[offset : offset + count]
+        return answer
 
     def read_index(self, table: int, indices: tuple[int, ...], count: int) -> bytes | ResponseCode:
         return bytes((table & 0xFF, *indices, count))

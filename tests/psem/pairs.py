@@ -38,12 +38,14 @@ class Pair:
         back: Channel = clean,
         size: int = 64,
         packets: int = 255,
+        baud: int = 9600,
     ) -> None:
         self.now = 100.0
         self.answer = answer
         options = options or PsemOptions()
-        self.client = Side(Link(options, self.now), there)
-        self.meter = Side(Link(options, self.now), back)
+        self.client = Side(Link(options, self.now, baud=baud), there)
+        self.meter = Side(Link(options, self.now, baud=baud), back)
+        self.character_s = 10 / baud
         for side in (self.client, self.meter):
             side.link.configure(packet_size=size, packets=packets)
         self.requests: list[bytes] = []
@@ -103,7 +105,7 @@ class Pair:
 
     def _carry(self, side: Side, other: Side, output: bytes) -> None:
         for delay, piece in side.channel(output):
-            side.last_arrival = max(side.last_arrival, self.now + len(output) * 10 / 9600 + delay)
+            side.last_arrival = max(side.last_arrival, self.now + len(output) * self.character_s + delay)
             self._number += 1
             if piece:
                 heapq.heappush(self._arrivals, (side.last_arrival, self._number, other, piece))

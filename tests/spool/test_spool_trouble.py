@@ -138,7 +138,7 @@ async def test_damaged_pages_are_found_and_the_rest_is_saved(tmp_path: Path) -> 
     assert exported.written + len(exported.unreadable) == 60
     assert {10, 30} <= set(exported.unreadable)
     saved = {int(file.name[:10]): file.read_bytes() for file in (tmp_path / "out").iterdir()}
-    assert len(saved) == exported.written >= 50
+    assert len(saved) == exported.written >= 40  # a page of the tree holds up to ten
     assert all(bodies[seq] == body for seq, body in saved.items())
 
 

@@ -201,20 +201,34 @@ async def test_a_cancelled_close_still_gives_the_port_back() -> None:
         await again.close()
 
 
-async def test_cancelling_the_warm_up_leaves_nothing_open() -> None:
+async def test_cancelling_the_warm_up_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    warming = asyncio.Event()
+    warm_up = SerialTransport.warm_up
+
+    async def tell(transport: SerialTransport) -> None:
+        warming.set()
+        await warm_up(transport)
+
+    monkeypatch.setattr(SerialTransport, "warm_up", tell)
     async with pty() as peer:
         opening = asyncio.create_task(open_transport(f"{peer.path}?warmup_ms=60000"))
-        while not opening.done():
-            descriptor = os.open(peer.path, os.O_RDWR | os.O_NOCTTY)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                opening.cancel()  # it has the port
-            finally:
-                os.close(descriptor)
-            await asyncio.sleep(0)
+        await warming.wait()
+        assert not _can_lock(peer.path)
+        opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
+        assert _can_lock(peer.path)
+
+
+def _can_lock(path: str) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 @pytest.mark.parametrize(

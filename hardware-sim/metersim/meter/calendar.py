@@ -89,6 +89,16 @@ class Calendar:
         summer = local - self.zone_s - DST_SECONDS
         return summer if self.dst_at(summer) else local - self.zone_s
 
+    def read_back(self, at: int) -> tuple[int, bool]:
+        """What a reader makes of this time once it is stored, and whether it can only guess: the repeated hour.
+
+        The wall clock shows that hour twice; the first pass, still with daylight saving, is what is read.
+        """
+        if not self.observes_dst:
+            return at, False
+        first = self.from_local(self.local(at))
+        return first, self.local(first) == self.local(first + DST_SECONDS)
+
     def shown(self, at: int) -> int:
         """The count that the meter stores for this time, in the sense of its TIME_DATE_QUAL."""
         match self.clock.shows:

@@ -108,7 +108,9 @@ async def serve(args: argparse.Namespace) -> None:
         async with serve_meter(serving) as meter:
             sys.stdout.write(f"{meter.address}\n")
             sys.stdout.flush()
-            await stopped.wait()
+            stopping = asyncio.create_task(stopped.wait())
+            await asyncio.wait({stopping, meter.task}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
     except OSError as error:
         raise UsageError(f"the line cannot be opened: {error}", advice="take another --tcp PORT, or 0") from error
     finally:

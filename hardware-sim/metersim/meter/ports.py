@@ -107,6 +107,7 @@ class PtyPort:
         if self._open:
             self._open = False
             self._loop.remove_reader(self._master)
+            self._loop.remove_writer(self._master)
             os.close(self._master)
             os.close(self._slave)
 

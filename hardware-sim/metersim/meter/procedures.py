@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from drivers.c1219 import walltime
 from drivers.c1219.context import Context
 from drivers.c1219.decade0 import ProcedureInitiate, ProcedureResponse
-from metersim.meter.calendar import DST_SECONDS, seconds
+from metersim.meter.calendar import DAY, DST_SECONDS, seconds
 from metersim.meter.clock import MICROSECONDS
 from metersim.meter.model import Meter
 from metersim.meter.tables.logs import EVENT_LIST, HISTORY_LIST
@@ -20,6 +20,7 @@ DONE, INVALID_PARAMETER, CONFLICT, TIMING, NO_AUTHORITY, UNKNOWN = 0, 2, 3, 4, 5
 _DEMAND_RESET = 0x01
 _SET_TIME_AND_DATE = 0x03
 _DST_FLAG = 0x08
+_MOST_S = 31 * DAY  # that a clock is set by at once; more is a mistake of whoever asks
 
 Outcome = tuple[int, bytes]  # result code, response data
 
@@ -98,6 +99,8 @@ class Procedures:
         stamp = Stamp(self.meter.calendar, tm_format)
         before = stamp(self.meter.now(true_us))
         wanted = self._meter_time(shown, stamp, summer=bool(parameters[-1] & _DST_FLAG))
+        if abs(wanted - self.meter.now(true_us)) > _MOST_S:
+            return INVALID_PARAMETER, b""
         if not self.meter.set_clock(true_us, wanted * MICROSECONDS, user_id):
             return TIMING, b""
         after = stamp(self.meter.now(true_us))

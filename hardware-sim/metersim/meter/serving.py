@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class RunningMeter:
     application: Application
     line: Line
     true_us: Callable[[], int]
+    task: asyncio.Task[None]  # ends only if the simulator itself fails
 
     def truth(self, at: datetime | None = None) -> Truth:
         """What a correct reader must find, now or at this (virtual, true) time."""
@@ -119,11 +121,14 @@ async def serve_meter(serving: Serving) -> AsyncIterator[RunningMeter]:
     port: Port = PtyPort(line.received) if serving.tcp is None else await TcpPort(line.received).listen(serving.tcp)
     task = asyncio.create_task(line.run(port), name=f"meter at {port.address}")
     try:
-        yield RunningMeter(port.address, meter, application, line, true_us)
+        yield RunningMeter(port.address, meter, application, line, true_us, task)
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await port.close()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        finally:
+            await port.close()
 
 
 @asynccontextmanager

@@ -14,9 +14,11 @@ from decimal import Decimal
 from metersim.meter.billing import DataBlock, RegisterSet
 from metersim.meter.calendar import wall
 from metersim.meter.clock import MICROSECONDS
+from metersim.meter.events import LoggedEvent
 from metersim.meter.memory import Block, Counting, Interval, Memory, common_bits, nibble, simply_valid
 from metersim.meter.model import Meter, PastSet
 from metersim.meter.quantity import Scaling
+from metersim.meter.scenario import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,21 @@ class TruthBlock:
     status: tuple[tuple[str, ...], ...]
     pulses: tuple[int, ...]  # what really went through the meter, whatever was recorded of it
     multiplier: Decimal
-    start_register: Decimal | None = None  # by the end source, where the block keeps one
+    start_register: Decimal | None = None  # where blocks keep a reading or counter of their end
     stop_register: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TruthEvent:
+    """One entry of a log. `ambiguous`: in the hour that the wall clock repeats; `at` is its first pass then."""
+
     log: str
     sequence: int
     at: datetime
     code: int
     user_id: int
     argument: int = 0
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +139,11 @@ def _exact(true_us: int) -> datetime:
 
 
 def _stime(meter: Meter, at: int | None) -> datetime | None:
-    """A time as STIME_DATE keeps it: whole minutes, except in TM_FORMAT 4."""
+    """A time as STIME_DATE keeps it: whole minutes, except in TM_FORMAT 4; the repeated hour as its first pass."""
     if at is None or not meter.scenario.registers.times:
         return None
-    return wall(at if meter.scenario.layout.time_format == 4 else at // 60 * 60)
+    read, _ = meter.calendar.read_back(at)
+    return wall(read if meter.scenario.layout.time_format == 4 else read // 60 * 60)
 
 
 def _all_registers(meter: Meter, true_us: int) -> list[TruthRegister]:
@@ -195,7 +201,7 @@ def _register(scaling: Scaling, pulses: int, **fields: object) -> TruthRegister:
     value = scaling.value(pulses)
     return TruthRegister(
         quantity=scaling.unit,
-        direction=scaling.source.direction,
+        direction=_direction(scaling),
         value=value,
         unit=scaling.unit,
         raw=scaling.raw(value),
@@ -207,12 +213,17 @@ def _register(scaling: Scaling, pulses: int, **fields: object) -> TruthRegister:
     )
 
 
+def _direction(scaling: Scaling) -> str:
+    """What has no direction, as volts, is reported as the total."""
+    return "total" if scaling.source.direction == "none" else scaling.source.direction
+
+
 def _present(meter: Meter, true_us: int) -> list[TruthRegister]:
     """ST28: the demand of the interval in progress, and the values of this moment."""
     found = []
     for name in meter.scenario.registers.present_demands:
         pulses, _ = meter.present_demand(name, true_us)
-        found.append(_register(meter.scalings[name], pulses, table="ST28", kind="demand", tier=0))
+        found.append(_register(meter.scalings[name], pulses, table="ST28", kind="instantaneous", tier=0))
     for name in meter.scenario.registers.present_values:
         scaling = meter.scalings[name]
         kind = "cumulative" if scaling.source.load else "instantaneous"
@@ -234,14 +245,13 @@ def _block(meter: Meter, number: int, memory: Memory, block: Block, channel: int
     counting = memory.countings[channel]
     scaling = counting.scaling
     read = [_reading(profile.status, interval, memory.countings, channel) for interval in block.intervals]
-    end_source = counting.channel.end_source if profile.end_readings else ""
     factor = counting.value_per_count
     return TruthBlock(
         data_set=number,
         channel=channel + 1,
         sequence=block.number,
         quantity=scaling.unit,
-        direction=scaling.source.direction,
+        direction=_direction(scaling),
         unit=scaling.unit,
         interval_s=memory.length,
         ends=tuple(wall(interval.end) for interval in block.intervals),
@@ -250,9 +260,20 @@ def _block(meter: Meter, number: int, memory: Memory, block: Block, channel: int
         status=tuple(words for _, words in read),
         pulses=tuple(interval.pulses[channel] for interval in block.intervals),
         multiplier=factor,
-        start_register=meter.reading_at(end_source, block.begin) if end_source else None,
-        stop_register=meter.reading_at(end_source, block.end) if end_source else None,
+        start_register=_end_register(meter, counting, block.begin),
+        stop_register=_end_register(meter, counting, block.end),
     )
+
+
+def _end_register(meter: Meter, counting: Counting, at: int) -> Decimal | None:
+    """What the block keeps of the register at its end: a reading, else the counter of 32 bits."""
+    profile, channel = meter.scenario.profile, counting.channel
+    if profile is not None and profile.end_readings and channel.end_source:
+        return meter.reading_at(channel.end_source, at)
+    if profile is None or not profile.end_pulses:
+        return None
+    counts = int(counting.per_pulse * meter.total_pulses_at(channel.source, at)) % (1 << 32)
+    return counts * counting.value_per_count
 
 
 _NIBBLE_WORDS = {
@@ -292,14 +313,17 @@ def _events(meter: Meter, true_us: int) -> list[TruthEvent]:
     kept = [("event", event) for event in events[-log.entries :]]
     if log.history_entries:
         kept += [("history", event) for event in meter.history(true_us)[-log.history_entries :]]
-    return [
-        TruthEvent(
-            log=name,
-            sequence=event.sequence,
-            at=wall(event.at),
-            code=event.code,
-            user_id=event.user_id,
-            argument=event.argument if log.argument_octets else 0,
-        )
-        for name, event in kept
-    ]
+    return [_event(meter, log, name, event) for name, event in kept]
+
+
+def _event(meter: Meter, log: Log, name: str, event: LoggedEvent) -> TruthEvent:
+    at, ambiguous = meter.calendar.read_back(event.at)
+    return TruthEvent(
+        log=name,
+        sequence=event.sequence,
+        at=wall(at),
+        code=event.code,
+        user_id=event.user_id,
+        argument=event.argument if log.argument_octets else 0,
+        ambiguous=ambiguous,
+    )
