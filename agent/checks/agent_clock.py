@@ -19,7 +19,7 @@ def judge(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
     clock, data = subject.clock, subject.data
     interval, tou = bool(data.blocks), any(register.tier > 0 for register in data.registers)
     if not (interval or tou):  # nothing of the kind was taken; was it asked for?
-        interval = tou = (data.has_clock or data.has_tiers) and not subject.registers_only
+        interval, tou = data.has_clock and not subject.registers_only, data.has_tiers
     if not (interval or tou):
         return (verdict.skipped("cumulative registers alone do not need the clock proof"),)
     if not clock.agent_checked:

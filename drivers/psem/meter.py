@@ -17,6 +17,7 @@ from drivers.psem.options import PsemOptions
 from drivers.psem.packet import DEFAULT_SIZE, LARGEST_SIZE, OVERHEAD
 from drivers.psem.replies import MOST_TABLE_DATA, IdentifyReply, NegotiateReply, encode_table_data
 from drivers.psem.services import (
+    Authenticate,
     BadRequest,
     DefaultRead,
     Disconnect,
@@ -33,6 +34,7 @@ from drivers.psem.services import (
     Request,
     Security,
     Terminate,
+    TimingSetup,
     Wait,
     decode_request,
 )
@@ -230,6 +232,9 @@ class MeterSession:
             msg = f"service {code:02X}H is switched off"
             raise BadRequest(msg, ResponseCode.SNS)
         request = decode_request(data)
+        if isinstance(request, Authenticate | TimingSetup):
+            msg = f"{request.what} belongs to C12.21"
+            raise BadRequest(msg, ResponseCode.SNS)
         allowed = ALLOWED[self.state]
         if type(request) not in allowed or (
             isinstance(request, Identify) and self.state is State.ID and not self.limits.identify_again

@@ -112,9 +112,7 @@ class SerialTransport:
         try:
             async with asyncio.timeout(left_s + slack_s):
                 await self._stream.output_taken()
-                await self._transport.flush()
-                # Many USB adapters report an empty buffer while their own still sends.
-                await asyncio.sleep(self._out_at - loop.time())
+                await self._sent()
         except TimeoutError as error:
             raise LineLost(f"{self.name}: output does not leave the port", advice="unplug and plug the adapter") from (
                 error
@@ -122,10 +120,15 @@ class SerialTransport:
         except OSError as error:
             raise line_lost(self.name, error) from error
 
+    async def _sent(self) -> None:
+        await self._transport.flush()
+        # Many USB adapters report an empty buffer while their own still sends.
+        await asyncio.sleep(self._out_at - asyncio.get_running_loop().time())
+
     async def _power_down(self) -> None:
         """Let the last octets out, then lower the lines that were raised, to spare a probe's battery."""
         try:
-            await asyncio.wait_for(self._transport.flush(), CLOSE_S / 2)
+            await asyncio.wait_for(self._sent(), CLOSE_S / 2)
         except (OSError, TimeoutError, RuntimeError):
             self._drop_output()
         lower = serialx.ModemPins(dtr=_lowered(self._address.dtr), rts=_lowered(self._address.rts))

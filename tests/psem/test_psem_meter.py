@@ -126,7 +126,7 @@ def test_each_service_in_each_state(state: State, request_: Request) -> None:
 
 def test_the_states_that_services_lead_to() -> None:
     async def story(talk: Talk, tables: Tables) -> None:
-        for request, state in [
+        steps: list[tuple[Request, State]] = [
             (Identify(), State.ID),
             (LOGON, State.SESSION),
             (Logoff(), State.ID),
@@ -134,7 +134,8 @@ def test_the_states_that_services_lead_to() -> None:
             (Terminate(), State.BASE),
             (Identify(), State.ID),
             (Disconnect(), State.BASE),
-        ]:
+        ]
+        for request, state in steps:
             assert (await talk(request))[0] == OK
             await asyncio.sleep(0.1)  # our ACK gets there
             assert talk.line.meter.state is state
@@ -152,7 +153,7 @@ def test_the_states_that_services_lead_to() -> None:
 def test_services_of_c12_21_are_refused(state: State, request_: Request) -> None:
     async def story(talk: Talk, tables: Tables) -> None:
         await talk(*WAY[state])
-        assert (await talk(request_)) == bytes((ISSS,))
+        assert (await talk(request_)) == bytes((SNS,))
 
     with_meter(story)
 
@@ -210,12 +211,13 @@ def test_a_client_that_starts_afresh_repeats_its_first_octets() -> None:
 def test_reads_reach_the_handler_and_come_back_with_count_and_checksum() -> None:
     async def story(talk: Talk, tables: Tables) -> None:
         await talk(Identify(), LOGON)
-        for request, data in [
+        reads: list[tuple[Request, bytes]] = [
             (FullRead(1), b"0123456789"),
             (OffsetRead(1, 3, 4), b"3456"),
             (IndexRead(1, (2, 3), 4), b"\1\2\3\4"),
             (DefaultRead(), b"default"),
-        ]:
+        ]
+        for request, data in reads:
             answer = await talk(request)
             assert answer[0] == OK
             assert decode_table_data(answer[1:], "read") == data
@@ -356,9 +358,18 @@ def test_wait_keeps_the_session_once() -> None:
         await talk(Identify(), Wait(60))
         await asyncio.sleep(55)
         await talk(LOGON)
-        assert talk.line.meter.state is State.SESSION
         await asyncio.sleep(7)
         assert talk.line.meter.state is State.BASE
+
+    line = with_meter(story)
+    assert [(request, code) for request, code in line.served()][-1] == (LOGON, OK)
+
+
+def test_what_follows_a_wait_is_a_session_as_before() -> None:
+    async def story(talk: Talk, tables: Tables) -> None:
+        await talk(Identify(), Wait(60))
+        await asyncio.sleep(55)
+        assert await talk(LOGON) == bytes((OK,))
 
     with_meter(story)
 
@@ -415,5 +426,4 @@ def test_nothing_that_comes_in_breaks_the_meter(chunks: list[bytes], pauses: lis
         meter.take_output(now)
         meter.tick(now)
     assert meter.state is State.BASE
-    assert meter.feed(Packet(b"\x20").to_bytes(), now + 1)
-    assert meter.state is State.ID
+    assert meter.feed(Packet(b"\x20").to_bytes(), now + 1) == [Served(Identify(), OK, 5)]
