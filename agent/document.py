@@ -129,6 +129,7 @@ def _register(register: Register, order: Order) -> RegisterPart:
         period_end=_optional_time(register.period_end),
         phase=register.phase or None,
         extreme="minimum" if register.minimum else None,
+        continuous=register.continuous or None,
         occurrence=register.occurrence or None,
         self_read=register.self_read or None,
         offset=plain(register.offset) if register.offset else None,

@@ -74,6 +74,7 @@ class RegisterPart(_Part, frozen=True):
     period_end: str | None = None
     phase: str | None = None
     extreme: str | None = None  # "minimum"
+    continuous: bool | None = None  # of a cumulative demand: the running one
     occurrence: int | None = None
     self_read: int | None = None
     offset: str | None = None

@@ -74,6 +74,7 @@ class Register:
     period_end: datetime | None = None  # END_DATE_TIME of ST24/25/26
     phase: str = ""  # ST12 segmentation: "A", "B-C" …
     minimum: bool = False  # a minimum, not a maximum (MIN_OR_MAX_FLAGS)
+    continuous: bool = False  # of a cumulative demand: the running one (CONT_CUM_DEMAND)
     occurrence: int = 0  # index for meters that keep several demand occurrences
     self_read: int = 0  # sequence number of the self read
     offset: Decimal | None = None  # ST15 OFFSET that was added, in raw × multiplier units

@@ -72,6 +72,8 @@ def _heading(reading: Reading) -> str:
 
 def _register_row(register: RegisterPart) -> tuple[str, ...]:
     name = f"{register.direction} {register.kind.replace('_', ' ')}"
+    if register.continuous:
+        name += ", running"
     if register.phase:
         name += f" {register.phase}"
     if register.period != "present":

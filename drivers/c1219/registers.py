@@ -69,7 +69,7 @@ class _Slot:
     occurred_at: datetime | None = None
     minimum: bool = False
     occurrence: int = 0
-    label: str = ""
+    continuous: bool = False
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class _Collector:
             return
         self.registers.append(
             Register(
-                quantity=f"{slot.label} {measure.quantity}".strip(),
+                quantity=measure.quantity,
                 direction=measure.direction,
                 kind=slot.kind,
                 tier=slot.tier,
@@ -133,6 +133,7 @@ class _Collector:
                 period_end=place.period_end,
                 phase=measure.phase,
                 minimum=slot.minimum,
+                continuous=slot.continuous,
                 occurrence=slot.occurrence,
                 self_read=place.self_read,
                 offset=scale.offset,
@@ -203,7 +204,7 @@ def _block(collector: _Collector, place: _Place, block: DataBlock, selection: Da
         if demand.cum_demand is not None or collector.context.st21.cum_demand:
             collector.add(place, f"{path}.cum_demand", demand.cum_demand, slot)
         if demand.cont_cum_demand is not None or collector.context.st21.cont_cum_demand:
-            continuous = replace(slot, label="continuous")
+            continuous = replace(slot, continuous=True)
             collector.add(place, f"{path}.cont_cum_demand", demand.cont_cum_demand, continuous)
         for nth, raw in enumerate(demand.demand):
             maximum = replace(slot, kind="demand", occurred_at=occurred[index][nth], occurrence=nth)

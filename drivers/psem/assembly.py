@@ -24,9 +24,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A message could not be put together and is gone; the request that it belongs to must be repeated."""
+    """A message could not be put together and is gone; the request that it belongs to must be repeated.
+
+    `suspect`: a message of one packet that is whole, but whose place in the exchange is in doubt.
+    """
 
     reason: str
+    suspect: bytes = b""
 
 
 class Assembler:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from drivers.errors import LineTooBad, MeterSilent
 from drivers.psem.assembly import Discarded, Message, Part
+from drivers.psem.codes import ResponseCode
 from drivers.psem.link import Failed, Link, LinkEvent, Manner
 from drivers.psem.options import PsemOptions
 from drivers.transport.base import Transport
@@ -15,6 +16,7 @@ _QUIET_S = 1.5  # a line is waited for to fall silent before a request is repeat
 _MOST_LEFTOVERS = 4
 
 _PLAIN = Manner()
+_SESSION_LOST = bytes((ResponseCode.ISSS,))  # a meter that lost its session also starts its toggle anew
 
 
 class Exchange:
@@ -52,6 +54,8 @@ class Exchange:
                     return data
                 case Failed(heard):
                     raise self._failure(what, heard=heard)
+                case Discarded(_, suspect) if suspect == _SESSION_LOST:
+                    return suspect
                 case Discarded(reason):
                     await self.settle()
         msg = f"{what}: the answer came incomplete: {reason}"

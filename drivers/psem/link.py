@@ -352,7 +352,8 @@ class Link:
         self._wait_at = now + _BLOCKED * self._response_s
 
     def _on_packet(self, packet: Packet, raw: bytes, now: float, events: list[LinkEvent]) -> None:
-        if self._in_flight and raw == self._raw:
+        if raw == self._raw and not self._assembler.collecting:
+            # An answer never begins with a request code: this is our own packet, whatever ACK was heard before it.
             self.statistics.echoes += 1
             return
         self.statistics.packets_received += 1
@@ -377,7 +378,7 @@ class Link:
             else self._assembler.accept(packet, fresh_allowed=self._phase is _Phase.IDLE)
         )
         if isinstance(outcome, Discarded):
-            self._discard(outcome.reason, events)
+            self._discard(outcome.reason, events, suspect=packet.data if suspect and not packet.multi else b"")
             return
         if isinstance(outcome, Message):
             self._idle()
@@ -484,10 +485,10 @@ class Link:
         self.statistics.naks_sent += 1
         self._control = NAK
 
-    def _discard(self, reason: str, events: list[LinkEvent]) -> None:
+    def _discard(self, reason: str, events: list[LinkEvent], *, suspect: bytes = b"") -> None:
         self._idle()
         self._toggle_known = False  # packets were lost, and who knows how many
-        events.append(Discarded(reason))
+        events.append(Discarded(reason, suspect))
 
     def _fail(self, events: list[LinkEvent]) -> None:
         self._idle()

@@ -86,14 +86,11 @@ class SerialTransport:
             async with asyncio.timeout(CLOSE_S):
                 if not self._transport.is_closing():
                     await self._power_down()
-                    self._transport.close()
                 await self._stream.wait_closed()
         except TimeoutError:
             pass
         finally:
-            if not self._stream.closed:
-                self._drop_output()  # or the kernel would hold the port until it has left
-                self._transport.abort()
+            self._abort()
         try:
             async with asyncio.timeout(ABORT_S):
                 await self._stream.wait_closed()
@@ -126,18 +123,26 @@ class SerialTransport:
         await asyncio.sleep(self._out_at - asyncio.get_running_loop().time())
 
     async def _power_down(self) -> None:
-        """Let the last octets out, then lower the lines that were raised, to spare a probe's battery."""
+        """Let the last octets out, lower the lines that were raised, to spare a probe's battery, and close."""
         try:
             await asyncio.wait_for(self._sent(), CLOSE_S / 2)
+            is_sent = True
         except (OSError, TimeoutError, RuntimeError):
-            self._drop_output()
+            is_sent = False
         lower = serialx.ModemPins(dtr=_lowered(self._address.dtr), rts=_lowered(self._address.rts))
         with suppress(OSError):  # unplugged: there is nothing left to power down
             await self._transport.set_modem_pins(lower)
+        if is_sent:
+            self._transport.close()
+        else:
+            self._abort()
 
-    def _drop_output(self) -> None:
-        with suppress(OSError):
-            self._transport.serial.reset_write_buffer()
+    def _abort(self) -> None:
+        """Close without what is unsent, for which the kernel would hold the port; nothing if it is being closed."""
+        if not self._transport.is_closing():
+            with suppress(OSError):
+                self._transport.serial.reset_write_buffer()
+            self._transport.abort()
 
 
 async def open_serial(address: SerialAddress) -> SerialTransport:
@@ -157,7 +162,7 @@ async def open_serial(address: SerialAddress) -> SerialTransport:
             baudrate=address.baud,
             exclusive=True,
             low_latency=True,  # ignored where the driver or our rights do not allow it
-            close_timeout=CLOSE_S / 2,
+            close_timeout=CLOSE_S / 4,
             dtr_on_open=_PIN[address.dtr],
             rts_on_open=_PIN[address.rts],
             dtr_on_close=serialx.PinState.UNDEFINED if keep else serialx.PinState.LOW,

@@ -305,7 +305,7 @@ def test_a_planned_end_has_no_end_reading_yet() -> None:
 
 
 @given(st.integers(1, 6), st.integers(0, 5), st.integers(1, 6), st.booleans())
-def test_any_ring_is_read_oldest_first(count: int, newest: int, valid: int, descending: bool) -> None:  # noqa: FBT001
+def test_any_ring_is_read_oldest_first(count: int, newest: int, valid: int, descending: bool) -> None:
     newest, valid = newest % count, min(valid, count)
     stored: list[Block] = [block("2020-01-01T00:00")] * count
     for age in range(valid):
@@ -450,7 +450,7 @@ def test_common_status_changes_no_value(common: int, words: str) -> None:
         (65534, None, 65534, ()),
     ],
 )
-def test_simple_status(count: int, simple: bool | None, expected: int | None, words: tuple[str, ...]) -> None:  # noqa: FBT001
+def test_simple_status(count: int, simple: bool | None, expected: int | None, words: tuple[str, ...]) -> None:
     one = block(DAY + "01:00", count, simple=None if simple is None else (simple,))
     column = read_column(one, 0, range(1), maximum=65535)
     assert (column.counts, column.status) == ((expected,), (words,))

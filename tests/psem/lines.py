@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import selectors
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -87,17 +88,25 @@ class Direction:
     late: Callable[[], float] = lambda: 0.0
     busy_until: float = 0.0
     octets: int = 0
+    pieces: deque[tuple[bytes, int]] = field(default_factory=deque)  # on the way, with their speed
+    last_arrival: float = 0.0
 
-    def carry(self, chunk: bytes, now: float, baud: int) -> list[tuple[float, bytes]]:
+    def carry(self, chunk: bytes, now: float, baud: int) -> list[float]:
+        """Take a chunk on the line; return when each of its pieces arrives, always in order."""
         start = max(now, self.busy_until)
         character = 10 / baud if baud else 0.0
         self.octets += len(chunk)
         self.busy_until = start + len(chunk) * character
         chunk = self.damage(chunk)
         delay = self.late()
-        if self.bytewise:
-            return [(start + delay + (n + 1) * character, chunk[n : n + 1]) for n in range(len(chunk))]
-        return [(self.busy_until + delay, chunk)] if chunk else []
+        pieces = [chunk[n : n + 1] for n in range(len(chunk))] if self.bytewise else [chunk] if chunk else []
+        arrivals = []
+        for number, piece in enumerate(pieces):
+            due = start + (number + 1) * character if self.bytewise else self.busy_until
+            self.last_arrival = max(self.last_arrival, due + delay)
+            arrivals.append(self.last_arrival)
+            self.pieces.append((piece, baud))
+        return arrivals
 
 
 @dataclass
@@ -115,6 +124,7 @@ class Tables:
     offsets: bool = True
     cleared: bool = False
     logoffs: int = 0
+    reader: Callable[[int, int, int], bytes | ResponseCode] | None = None  # answers reads by offset instead
 
     def _first(self, code: int) -> ResponseCode | None:
         waiting = self.says.get(code)
@@ -139,6 +149,8 @@ class Tables:
         told = self._first(0x30 if offset is None else 0x3F)
         if told is not None:
             return told
+        if self.reader and offset is not None and count is not None:
+            return self.reader(table, offset, count)
         data = self.tables.get(table)
         if self.password is not None and not self.cleared:
             answer: bytes | ResponseCode = ResponseCode.ISC
@@ -198,6 +210,7 @@ class Line:
         self.sent: list[bytes] = []
         self.secrets: list[bytes] = []
         self.mute = False  # the meter hears and says nothing
+        self.deaf = False  # the meter hears nothing; what others say still arrives
         self.lost = False
         self.collisions = 0
         self.bauds: list[int] = []
@@ -228,8 +241,8 @@ class Line:
             self.secrets.append(chunk)
         now = self.loop.time()
         self.collisions += now < self.back.busy_until - 1e-9
-        for at, piece in self.there.carry(chunk, now, self.baud):
-            self.loop.call_at(at, self._to_meter, piece, self.baud)
+        for at in self.there.carry(chunk, now, self.baud):
+            self.loop.call_at(at, self._to_meter)
 
     def discard_input(self) -> int:
         count = len(self._inbox)
@@ -263,8 +276,9 @@ class Line:
         """Put octets on the line that no meter sent."""
         self.loop.call_later(after, self._to_client, chunk, self.baud)
 
-    def _to_meter(self, piece: bytes, baud: int) -> None:
-        if self.mute:
+    def _to_meter(self) -> None:
+        piece, baud = self.there.pieces.popleft()
+        if self.mute or self.deaf:
             return
         if baud != self.meter.baud:
             piece = bytes(octet ^ 0x5A for octet in piece)
@@ -279,8 +293,8 @@ class Line:
         now = self.loop.time()
         while output := self.meter.take_output(now):
             self.collisions += now < self.there.busy_until - 1e-9
-            for at, piece in self.back.carry(output, now, self.meter.baud):
-                self.loop.call_at(at, self._to_client, piece, self.meter.baud)
+            for at in self.back.carry(output, now, self.meter.baud):
+                self.loop.call_at(at, self._from_meter)
         if self._timer:
             self._timer.cancel()
         deadline = self.meter.deadline()
@@ -288,6 +302,9 @@ class Line:
 
     def _on_timer(self) -> None:
         self._note(self.meter.tick(self.loop.time()))
+
+    def _from_meter(self) -> None:
+        self._to_client(*self.back.pieces.popleft())
 
     def _to_client(self, piece: bytes, baud: int) -> None:
         if self.mute:

@@ -427,6 +427,7 @@ def test_an_answer_with_the_old_toggle_is_suspect_once() -> None:
     hand.ask(b"\x30\0\1")
     (event,) = hand.hear(ACK + packet(b"\0\0\0\0"))
     assert isinstance(event, Discarded)
+    assert event.suspect == b"\0\0\0\0"
     assert hand.out() == ACK
     hand.ask(b"\x30\0\1")
     assert hand.hear(packet(b"\0\0\0\0")) == []  # the same once more is a duplicate
