@@ -158,7 +158,7 @@ class Service:
         async with line.lock:
             outcome = await visit(order, self._box, record=self._recording(meter))
         entry = await keep(spool, outcome.reading)
-        failed = [check.check for check in outcome.reading.checks if check.outcome == "fail"]
+        failed = dict.fromkeys(check.check for check in outcome.reading.checks if check.outcome == "fail")
         verdict = f"failed: {', '.join(failed)}" if failed else "every check passed"
         _log.info("%s: reading %s is in the spool as %d; %s", meter.name, entry.document_id, entry.sequence, verdict)
         if outcome.broken is not None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from drivers.data import MeterData
 from drivers.secret import Secret
 
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What a driver tells while it works; the terminal, the console and the log each show it their way."""

@@ -66,7 +66,7 @@ def interval_blocks(
         bool(status.interval_order),
         context.quirks.open_block_end,
     )
-    stored = _stored(elements(context, data_set), pieces, layout, status, problems)
+    stored = _stored(grid.name, elements(context, data_set), pieces, layout, status, problems)
     clock = context.find(Clock) or context.find(ClockState)
     placed, odd = place(stored, grid, times, dst_flag=clock.dst_flag if clock else None, now=now)
     channels = [_channel(context, control, index) for index in range(limits.nbr_chns)]
@@ -118,6 +118,7 @@ def _pieces(
 
 
 def _stored(
+    name: str,
     order: tuple[int, ...],
     pieces: Mapping[int, bytes],
     layout: BlockLayout,
@@ -135,12 +136,12 @@ def _stored(
             valid = max(closure.valid for closure in block.closures)
         if valid > layout.intervals:
             reason = f"it says {valid} valid intervals in a block of {layout.intervals}"
-            problems.append(Problem(f"block {element}", reason))
+            problems.append(Problem(f"{name} block {element}", reason))
         elif valid:
             sequence = max(status.last_block_seq_nbr - age, 0)
             found.append(Stored(element, sequence, block, valid, newest=age == 0))
         elif age:
-            problems.append(Problem(f"block {element}", "it was closed without a valid interval", lost=False))
+            problems.append(Problem(f"{name} block {element}", "it was closed without a valid interval", lost=False))
     return found[::-1]
 
 

@@ -169,7 +169,7 @@ def _self_reads(collector: _Collector) -> None:
     entries = oldest_first(
         "ST26", len(table.entries), table.nbr_valid_entries, table.last_entry_element, descending=bool(table.order)
     )
-    for age, element in enumerate(reversed(entries)):
+    for age, element in zip(range(len(entries) - 1, -1, -1), entries, strict=True):
         entry = table.entries[element]
         number = entry.sequence if entry.sequence is not None else max(table.last_entry_seq_nbr - age, 0)
         place = _Place(collector.context.decoded(26), f"entries[{element}].data", period="self_read", self_read=number)

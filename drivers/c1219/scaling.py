@@ -122,7 +122,7 @@ def _constant(context: Context, source: int) -> _Found | None:
     if 0 in context and context.st00.model_select:
         raise _Unusable(f"MODEL_SELECT {context.st00.model_select} of ST00: its selectors are not indices into ST16")
     if sources is None:
-        if constants is not None:
+        if constants is not None or _has_constants(context):
             raise _Unusable("ST16 was not read: whether the constants of ST15 apply is not known")
         return None
     if source >= len(sources.sources):
@@ -136,6 +136,13 @@ def _constant(context: Context, source: int) -> _Found | None:
     if flags.constants and (flags.constant_to_be_applied or ratios):
         raise _Unusable("its constants are to be applied, and ST15 has none for it or was not read")
     return None
+
+
+def _has_constants(context: Context) -> bool:
+    """Whether the meter says that it has an ST15, read or not."""
+    limits = context.find(SourcesLimits)
+    listed = 0 in context and Constants.number in context.st00.std_tbls_used
+    return listed or (limits is not None and limits.nbr_constants_entries > 0)
 
 
 def _apply(context: Context, found: _Found, source: int, measure: Measure) -> Linear:

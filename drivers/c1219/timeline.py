@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from drivers.c1219.blocks import Block
 from drivers.c1219.interval_status import last_dst_bit
@@ -57,10 +58,12 @@ def place(
     if not use_bits:
         reason = "its DST bits contradict the clock's DST_FLAG and are not used"
         problems.append(Problem(grid.name, reason, lost=False))
-    for _ in range(2):  # the second time with neighbours known, for the repeated hour
-        for index, stored in enumerate(blocks):
-            if stored.end is None or stored.ambiguous:
+    forward = range(len(blocks))
+    for order in (forward, reversed(forward), forward):  # the repeated hour is settled from either side
+        for index in order:
+            if blocks[index].end is None or blocks[index].ambiguous:
                 _settle(blocks, index, grid, times, use_bits=use_bits, now=now)
+    _follow(blocks, grid, times)
     placed = _kept(blocks, grid, problems)
     ordered = sorted(placed, key=lambda stored: stored.end or _NEVER)
     if ordered != placed:
@@ -92,11 +95,11 @@ def _settle(
     wall = stored.block.end_time
     if wall is None:
         return
-    before = blocks[index - 1].end if index else None
+    before = _settled(blocks[index - 1]) if index else None
     expected = {before + stored.valid * grid.length} if before is not None else set()
-    after = blocks[index + 1] if index + 1 < len(blocks) else None
-    if after is not None and after.end is not None and not after.ambiguous:
-        expected.add(after.end - after.valid * grid.length)
+    if index + 1 < len(blocks):
+        after = _settled(blocks[index + 1])
+        expected |= {after - blocks[index + 1].valid * grid.length} if after is not None else set()
     bit = last_dst_bit(stored.block, grid.slots(stored.valid)[-1]) if use_bits else None
     instant = times.to_utc(wall, last_bit=bit, expected=expected)
     if instant is None:
@@ -107,23 +110,42 @@ def _settle(
     stored.end, stored.ambiguous = instant.utc, instant.ambiguous
 
 
+def _settled(stored: Stored) -> datetime | None:
+    """Return the end of a block whose place is certain."""
+    return None if stored.ambiguous else stored.end
+
+
+def _follow(blocks: list[Stored], grid: Grid, times: MeterTimes) -> None:
+    """Keep blocks together that lie in the repeated hour with nothing certain beside them; they stay ambiguous."""
+    for before, stored in pairwise(blocks):
+        wall = stored.block.end_time
+        unsure = stored.ambiguous and before.ambiguous and not stored.planned_end
+        if unsure and before.end is not None and wall is not None:
+            joined = times.to_utc(wall, expected={before.end + stored.valid * grid.length})
+            stored.end = joined.utc if joined is not None else stored.end
+
+
 def _open_end(
     last: Instant, planned: Instant, valid: int, grid: Grid, before: datetime | None, now: datetime | None
 ) -> tuple[Instant, bool]:
     """Return the end of the last valid interval of the unfilled block, and whether its end time is the planned one.
 
     Judged by the quirk, then by which of both joins the block before, then by the clock: an end in the future is
-    planned.
+    planned, if the interval after the last valid one is then in progress. Where one interval is missing to a full block
+    a clock read too early would look the same, so that is marked, as is an end in the future that fits neither.
     """
-    moved = planned._replace(utc=planned.utc - (grid.intervals - valid) * grid.length)
+    missing = grid.intervals - valid
+    moved = planned._replace(utc=planned.utc - missing * grid.length)
     if grid.open_block_end == "block_grid":
         return moved, True
     start = None if before is None else before + valid * grid.length
     if start is not None and (last.utc == start) != (moved.utc == start):
         return (moved, True) if moved.utc == start else (last, False)
-    if now is not None and last.utc > now + _CLOCK_SLACK:
-        return moved, True
-    return last, False
+    if now is None or last.utc <= now + _CLOCK_SLACK:
+        return last, False
+    if moved.utc <= now + _CLOCK_SLACK and now < moved.utc + grid.length:
+        return moved._replace(ambiguous=moved.ambiguous or missing == 1), True
+    return last._replace(ambiguous=True), False
 
 
 def _kept(blocks: list[Stored], grid: Grid, problems: list[Problem]) -> list[Stored]:

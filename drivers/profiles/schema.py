@@ -61,6 +61,7 @@ class PsemKeys(Section, frozen=True, kw_only=True):
     response_ms: Annotated[int, Meta(ge=100, le=120_000)] | None = None
     channel_traffic_ms: Annotated[int, Meta(ge=1_000, le=255_000)] | None = None
     turnaround_ms: Annotated[int, Meta(ge=0, le=1_000)] | None = None
+    settle_ms: Annotated[int, Meta(ge=1, le=5_000)] | None = None
     retries: Annotated[int, Meta(ge=0, le=20)] | None = None
     identity: Octet | None = None
     toggles: bool | None = None

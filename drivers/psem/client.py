@@ -6,12 +6,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from drivers.errors import MeterRefused, UsageError
 from drivers.psem.codes import ResponseCode
-from drivers.psem.link import Manner
+from drivers.psem.link_events import Manner
 from drivers.psem.options import PsemOptions
 from drivers.psem.reading import OnBytes, Reader, Span
 from drivers.psem.replies import MOST_TABLE_DATA, IdentifyReply, NegotiateReply
@@ -31,7 +32,7 @@ from drivers.transport.base import Transport
 
 @dataclass(frozen=True, slots=True)
 class SessionStatistics:
-    """How the line did, up to now."""
+    """How the line did, up to now; size, packets and speed are those agreed on last."""
 
     bytes_sent: int
     bytes_received: int
@@ -93,8 +94,7 @@ class PsemClient:
     @property
     def statistics(self) -> SessionStatistics:
         """A snapshot of the counters."""
-        link = self._session.exchange.link
-        counted = link.statistics
+        counted, terms = self._session.exchange.link.statistics, self._session.terms
         return SessionStatistics(
             bytes_sent=counted.bytes_sent,
             bytes_received=counted.bytes_received,
@@ -104,9 +104,9 @@ class PsemClient:
             duplicates=counted.duplicates,
             noise=counted.noise,
             recoveries=self._session.recoveries,
-            packet_size=self._session.packet_size,
-            packets=link.packets,
-            baud=link.baud,
+            packet_size=terms.packet_size,
+            packets=terms.packets,
+            baud=terms.baud,
         )
 
     # -- the session, step by step
@@ -135,7 +135,7 @@ class PsemClient:
         """Ask the meter to keep the session for 1–255 seconds of silence, once; False if it does not know Wait."""
         if self._session.can_wait:
             try:
-                await self._session.call(Wait(seconds))
+                await self._session.persist(partial(self._session.call, Wait(seconds)))
             except MeterRefused as refused:
                 if refused.code != ResponseCode.SNS:
                     raise

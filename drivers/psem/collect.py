@@ -7,7 +7,6 @@ that was whole by then kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from drivers.base import Progress
@@ -17,6 +16,7 @@ from drivers.c1219.profile import elements
 from drivers.data import Problem
 from drivers.errors import DataError, MeterRefused, MrspError
 from drivers.psem.client import PsemClient
+from drivers.psem.collection import ClockLook, Collection
 from drivers.psem.services import table_name
 
 # In this order a table comes after those that decide its layout (C12.19, the ACTUAL table of each decade).
@@ -32,29 +32,6 @@ MANUFACTURER = 2048  # manufacturer table n has the id 2048 + n (C12.19)
 _OVERHEAD = 8  # octets of a packet around its data
 _READ_REQUEST = 3
 _MOST_ROUNDS = 3  # times that the newest block is read again because it grew meanwhile
-
-
-@dataclass(frozen=True, slots=True)
-class ClockLook:
-    """When the clock table was asked for and when it was in (nanoseconds), and its time on the wire (seconds)."""
-
-    before_ns: int
-    after_ns: int
-    request_s: Decimal
-    reply_s: Decimal
-
-
-@dataclass(slots=True)
-class Collection:
-    """What has been brought home so far."""
-
-    context: Context
-    octets: dict[str, bytes] = field(default_factory=dict)
-    blocks: dict[int, dict[int, bytes]] = field(default_factory=dict)  # data set → element → octets
-    problems: list[Problem] = field(default_factory=list)
-    failures: dict[str, MrspError] = field(default_factory=dict)  # by table: why it is not here
-    clock: ClockLook | None = None
-    digits: int | None = None  # that the display shows, where the profile knows the place
 
 
 class Collector:
@@ -147,6 +124,7 @@ class Collector:
             wanted = elements(self.context, data_set)
             for _ in range(_MOST_ROUNDS):
                 await self._blocks(table, data_set, wanted)
+                self.collection.profile_ns = self._monotonic_ns()
                 before = self.context.need(ProfileStatus)
                 if not await self.table(STATUS):
                     return

@@ -14,7 +14,8 @@ from drivers.data import LineReport, MeterData, Method
 from drivers.errors import DataError, MeterRefused, MrspError, ProtocolError, TransportError
 from drivers.profiles import Profile, Profiles, load_profiles
 from drivers.psem.client import PsemClient
-from drivers.psem.collect import CLOCK, LOGS, REGISTERS, SOURCES, WHO, Collection, Collector
+from drivers.psem.collect import CLOCK, LOGS, REGISTERS, SOURCES, WHO, Collector
+from drivers.psem.collection import Collection
 from drivers.psem.meaning import meter_data
 from drivers.psem.options import PsemOptions
 from drivers.registry import scheme_of

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from drivers.errors import LineTooBad, MeterSilent
 from drivers.psem.assembly import Discarded, Message, Part
 from drivers.psem.codes import ResponseCode
-from drivers.psem.link import Failed, Link, LinkEvent, Manner
+from drivers.psem.link import Link
+from drivers.psem.link_events import PLAIN, Failed, LinkEvent, Manner
 from drivers.psem.options import PsemOptions
 from drivers.transport.base import Transport
 
 _QUIET_S = 1.5  # a line is waited for to fall silent before a request is repeated
 _MOST_LEFTOVERS = 4
 
-_PLAIN = Manner()
 _SESSION_LOST = bytes((ResponseCode.ISSS,))  # a meter that lost its session also starts its toggle anew
 
 
@@ -33,7 +33,7 @@ class Exchange:
         message: bytes,
         what: str,
         *,
-        manner: Manner = _PLAIN,
+        manner: Manner = PLAIN,
         repeats: int = 0,
         is_answer: Callable[[bytes], bool] = bool,
         on_part: Callable[[int], None] | None = None,

@@ -13,12 +13,12 @@ Octets and the present second go in, events, octets and the next deadline come o
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from drivers.errors import LocalProtocolError
-from drivers.psem.assembly import Assembler, Discarded, Message, Part
+from drivers.psem.assembly import Assembler, Discarded, Message
+from drivers.psem.link_events import PLAIN, Acknowledged, Failed, LinkEvent, LinkStatistics, Manner, TrafficTimeout
 from drivers.psem.options import PsemOptions
 from drivers.psem.packet import (
     ACK,
@@ -37,54 +37,10 @@ from drivers.psem.packet import (
 
 _TURNAROUND_CHARACTERS: Final = 2
 _SETTLE_CHARACTERS: Final = 12
+_NETWORK_PAUSE: Final = 4  # part of the inter-character time-out that a network may pause anywhere
 _PEER_FIRST: Final = 1.25  # when both sides wait for each other, the peer's equal timer shall expire first
 _MOST_DUPLICATES: Final = 8  # without anything new in between
 _BLOCKED: Final = 4  # response time-outs until a line that never falls silent is given up
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The peer has our whole message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Retries are used up; our message is given up. `heard`: something came in since it was sent, if only noise."""
-
-    heard: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TrafficTimeout:
-    """No valid packet came for the channel traffic time-out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How one message is sent, where that differs from the options; `secret`: its octets must not be recorded."""
-
-    response_s: float | None = None
-    retries: int | None = None
-    secret: bool = False
-
-
-LinkEvent = Message | Part | Discarded | Acknowledged | Failed | TrafficTimeout
-
-
-@dataclass(slots=True)
-class LinkStatistics:
-    """Counters since the link was made."""
-
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    packets_received: int = 0
-    retries: int = 0
-    naks_sent: int = 0
-    naks_received: int = 0
-    bad_packets: int = 0
-    duplicates: int = 0
-    echoes: int = 0
-    noise: int = 0
 
 
 class _Phase(Enum):
@@ -176,7 +132,7 @@ class Link:
 
     # -- messages
 
-    def send_message(self, data: bytes, now: float, *, wants_reply: bool, manner: Manner = Manner()) -> None:
+    def send_message(self, data: bytes, now: float, *, wants_reply: bool, manner: Manner = PLAIN) -> None:
         """Begin a message; whatever was under way is given up. `wants_reply`: an answer is waited for (the client).
 
         Raises `LocalProtocolError` if the message does not fit the packets negotiated.
@@ -324,7 +280,7 @@ class Link:
         """Silence after which a damaged packet is over. Must be longer than a pause inside a packet."""
         longest = self._timing.inter_character_s
         if not self.baud:
-            return longest  # a network may pause anywhere
+            return longest / _NETWORK_PAUSE
         return min(longest, max(self._timing.settle_s, _SETTLE_CHARACTERS * self._character_s))
 
     @property

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta, tzinfo
 
 from drivers.c1219.clock import clock_of
 from drivers.c1219.decade5 import Clock, ClockState
@@ -18,9 +17,7 @@ from drivers.c1219.times import MeterTimes
 from drivers.data import ClockSample, IntervalBlock, MeterData, Problem, Register
 from drivers.errors import DataError
 from drivers.profiles import Profile
-
-if TYPE_CHECKING:
-    from drivers.psem.collect import Collection
+from drivers.psem.collection import Collection
 
 
 def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | None) -> MeterData:
@@ -32,7 +29,7 @@ def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | 
     registers, register_problems = registers_of(context, times)
     events, event_problems = events_of(context, times)
     clock = _clock(collection, times)
-    blocks, block_problems = _blocks(collection, times, now=None if clock is None else clock.meter_time)
+    blocks, block_problems = _blocks(collection, times, now=_clock_then(collection, clock))
     remarks = [Problem(table, remark, lost=False) for table, remark in context.remarks()]
     return MeterData(
         identity=identity_of(context),
@@ -48,6 +45,13 @@ def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | 
         tables=dict(collection.octets),
         constants=constants_text(context),
     )
+
+
+def _clock_then(collection: Collection, clock: ClockSample | None) -> datetime | None:
+    """Return what the meter's clock showed when the newest block of the profile was read."""
+    if clock is None or collection.profile_ns is None:
+        return None
+    return clock.meter_time + timedelta(microseconds=(collection.profile_ns - clock.after_ns) // 1000)
 
 
 def _blocks(

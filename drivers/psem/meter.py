@@ -12,7 +12,8 @@ from typing import Final, Protocol
 from drivers.psem.assembly import Message
 from drivers.psem.bauds import BAUD_OF_CODE, CODE_OF_BAUD, EXTERNAL
 from drivers.psem.codes import ResponseCode
-from drivers.psem.link import Acknowledged, Failed, Link, LinkEvent, LinkStatistics, TrafficTimeout
+from drivers.psem.link import Link
+from drivers.psem.link_events import Acknowledged, Failed, LinkEvent, LinkStatistics, TrafficTimeout
 from drivers.psem.options import PsemOptions
 from drivers.psem.packet import DEFAULT_SIZE, LARGEST_SIZE, OVERHEAD
 from drivers.psem.replies import MOST_TABLE_DATA, IdentifyReply, NegotiateReply, encode_table_data

@@ -15,7 +15,7 @@ class Timing:
     channel_traffic_s: float = 6.0
     turnaround_s: float = 0.001  # at least this and two character times after the peer's last byte
     retries: int = 3  # repeats after the first try
-    settle_s: float = 0.05  # silence that ends damage; a line without a speed of its own needs inter_character_s
+    settle_s: float = 0.05  # silence that ends damage, where the line has a speed of its own; a network needs more
 
 
 @dataclass(frozen=True, slots=True)

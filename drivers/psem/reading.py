@@ -89,7 +89,7 @@ class Reader:
             if refused.code not in TOO_MUCH:
                 raise
             if size is None:
-                if refused.code != ResponseCode.RNO or not await self._session.renegotiate():
+                if refused.code != ResponseCode.RNO or not await self._session.persist(self._session.renegotiate):
                     raise
                 data = await self._session.persist(partial(self._whole, span))
             elif not self._by_offset:

@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from drivers.errors import LineLost, LineTooBad, MeterProtocolError, MeterRefused, MeterSilent, MrspError
-from drivers.psem.bauds import BAUD_OF_CODE, CODE_OF_BAUD
+from drivers.psem.bauds import BAUD_OF_CODE
 from drivers.psem.codes import BUSY, LOCKED, ResponseCode, split_response
 from drivers.psem.credentials import padded_password, padded_user
 from drivers.psem.exchange import Exchange
-from drivers.psem.link import Manner
+from drivers.psem.link_events import Manner
+from drivers.psem.negotiation import SMALLEST_SIZE, Offer, Terms
 from drivers.psem.options import PsemOptions
 from drivers.psem.packet import DEFAULT_SIZE, LARGEST_SIZE, OVERHEAD
 from drivers.psem.replies import TABLE_OVERHEAD, BadTableData, IdentifyReply, NegotiateReply
@@ -39,14 +40,13 @@ from drivers.transport.base import Transport
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-LADDER: Final = (1024, 512, 256, 128, 64)  # packet sizes on a line that gets worse
-_SMALLEST_SIZE: Final = 32  # below that an answer to Negotiate makes no sense
 _REPEATS: Final = 2
 _LOCKED_RETRIES: Final = 3
 _RELOGONS: Final = 2  # after ISSS, without one whole answer in between
 _PASSWORD_SHOWN: Final = 2  # times without an answer
 _OUTWAIT_MARGIN_S: Final = 1.0
 _KEEP_ALIVE_MARGIN_S: Final = 2.0
+_LEAVING_S: Final = 4.0  # longest response time-out while leaving, however patient the options are
 _CAUTIOUS_PACKETS: Final = 8  # of one answer on a line that has failed once: what a further failure can cost
 
 _WRONG = frozenset({ResponseCode.ERR, ResponseCode.ISC, ResponseCode.IAR, ResponseCode.SME})
@@ -57,8 +57,8 @@ _SILENT_ADVICE: Final = (
 _NOISE_ADVICE: Final = "check baud rate and parity (9600 8N1), the seat of the probe, and that it is a C12.18 meter"
 
 
-class _NobodyThere(MeterSilent):
-    """No answer to Identify: opening the session again cannot help."""
+class _GivenUp(MeterSilent):
+    """No answer, and opening the session again cannot help."""
 
 
 class Session:
@@ -71,17 +71,17 @@ class Session:
         self.identity: IdentifyReply | None = None
         self.recoveries = 0  # in all
         self.can_wait = True
-        self.packet_size = DEFAULT_SIZE  # negotiated last
+        self.offer = Offer(options)
+        self.terms = Terms(DEFAULT_SIZE, 1, transport.baud)  # agreed on last
         self._attempts = 0  # recoveries since the last whole answer
         self._relogons = 0  # likewise, after ISSS
         self._cautious = False
-        self._offered_size = options.packet_size
-        self._offered_bauds = options.bauds
         self._base_baud = transport.baud
         self._user = b""
         self._password: Secret | None = None
-        self._password_refused: MeterRefused | None = None
-        self._password_unanswered = 0
+        self._refused: dict[Secret, MeterRefused] = {}  # passwords that were wrong
+        self._unanswered = 0  # times that the present password was shown without an answer
+        self._adrift: MrspError | None = None  # an exchange failed: a late answer may still come, as if to the next
         self._maybe_open = False  # the meter may be in a session, also if we do not know
         self._not_before: float | None = None  # no Identify before this second
 
@@ -100,15 +100,15 @@ class Session:
         message = request.encode()
         manner = manner or Manner(secret=isinstance(request, Security | Authenticate))
         while True:
-            answer = await self.exchange.request(
-                message,
-                request.what,
-                manner=manner,
-                repeats=_REPEATS if repeatable else 0,
-                is_answer=_identifies if isinstance(request, Identify) else bool,
-                on_part=on_part,
-            )
             try:
+                answer = await self.exchange.request(
+                    message,
+                    request.what,
+                    manner=manner,
+                    repeats=_REPEATS if repeatable else 0,
+                    is_answer=_identifies if isinstance(request, Identify) else bool,
+                    on_part=on_part,
+                )
                 return split_response(answer, request.what)
             except MeterRefused as refused:
                 busy += refused.code in BUSY
@@ -116,6 +116,9 @@ class Session:
                 waited_for = refused.code in BUSY | LOCKED
                 if not waited_for or busy > self.options.busy_retries or locked > _LOCKED_RETRIES:
                     raise
+            except (MeterSilent, MeterProtocolError) as error:
+                self._adrift = error
+                raise
             await self.pause(self.options.busy_wait_s)
 
     async def persist(self, operation: Callable[[], Awaitable[_T]]) -> _T:
@@ -124,6 +127,7 @@ class Session:
         Raises the last failure when recovering does not help, and every refusal but ISSS at once.
         """
         while True:
+            await self._moor()
             try:
                 result = await operation()
             except BadTableData:
@@ -141,12 +145,18 @@ class Session:
     async def submit(self, request: Request, manner: Manner) -> bytes:
         """Do something that must not happen twice: done again only after a meter that lost its session refused it."""
         while True:
+            await self._moor()
             try:
                 return await self.call(request, repeatable=False, manner=manner)
             except MeterRefused as refused:
                 if refused.code != ResponseCode.ISSS:
                     raise
                 await self.recover(refused)
+
+    async def _moor(self) -> None:
+        """Open the session afresh if the exchange before failed: what comes in then belongs to nothing."""
+        if self._adrift is not None:
+            await self.recover(self._adrift)
 
     async def pause(self, seconds: float) -> None:
         """Let time pass without losing the session."""
@@ -161,7 +171,11 @@ class Session:
         """Send something harmless, whatever the meter says to it, so that the channel traffic time-out starts anew."""
         traffic_s = self.options.timing.channel_traffic_s
         request: Request = Wait(min(255, int(traffic_s))) if self.can_wait else OffsetRead(1, 0, 1)
-        answer = await self.exchange.request(request.encode(), request.what, repeats=_REPEATS)
+        try:
+            answer = await self.exchange.request(request.encode(), request.what, repeats=_REPEATS)
+        except (MeterSilent, LineTooBad) as error:
+            self._adrift = error
+            raise
         if answer[:1] == bytes((ResponseCode.SNS,)):
             self.can_wait = False
 
@@ -175,6 +189,7 @@ class Session:
     async def open(self, password: Secret | None) -> None:
         """Identify, negotiate, log on and show the password."""
         self._use(password)
+        self._adrift = None
         cause = await self._try_open()
         if cause is not None:
             await self.recover(cause)
@@ -185,7 +200,7 @@ class Session:
             await self.identify()
             await self.negotiate()
             await self._log_on()
-        except _NobodyThere:
+        except _GivenUp:
             raise
         except (MeterSilent, MeterProtocolError) as error:
             return error
@@ -209,12 +224,14 @@ class Session:
         except MeterSilent as error:
             self._maybe_open = False
             msg = f"no answer to Identify on {self.exchange.transport.name}"
-            raise _NobodyThere(msg, advice=_SILENT_ADVICE) from error
+            raise _GivenUp(msg, advice=_SILENT_ADVICE) from error
         except LineTooBad as error:
             self._broken()
             raise LineTooBad(error.message, advice=_NOISE_ADVICE) from error
         self.identity = IdentifyReply.decode(payload)
+        self._adrift = None
         self.state = State.ID
+        self.terms = Terms(DEFAULT_SIZE, 1, self.exchange.link.baud)
         return self.identity
 
     async def _identify(self) -> bytes:
@@ -233,10 +250,9 @@ class Session:
         """Agree on packets and speed; None if the meter keeps the defaults, which is no error."""
         if not self.options.negotiate:
             return None
-        overhead = OVERHEAD if self.options.size_excludes_overhead else 0
-        for codes in self._baud_offers():
+        for offer in self.offer.requests(self.exchange.link.baud):
             try:
-                payload = await self.call(Negotiate(self._offered_size - overhead, self.options.packets, codes))
+                payload = await self.call(offer)
             except MeterRefused as refused:
                 if refused.code == ResponseCode.ISSS:
                     raise
@@ -244,32 +260,25 @@ class Session:
                     break
             else:
                 reply = NegotiateReply.decode(payload)
-                await self._adopt(reply, codes)
+                await self._adopt(reply, offer)
                 return reply
         _LOG.info("%s does not negotiate: packets of 64 octets", self.exchange.transport.name)
         return None
 
-    def _baud_offers(self) -> list[tuple[int, ...]]:
-        here = CODE_OF_BAUD.get(self.exchange.link.baud)
-        present = () if here is None else (here,)
-        wanted = tuple(CODE_OF_BAUD[baud] for baud in self._offered_bauds if baud in CODE_OF_BAUD)
-        if wanted and present:
-            return [tuple(dict.fromkeys(wanted + present))[:11], ()]
-        return [(), present] if present else [()]
-
-    async def _adopt(self, reply: NegotiateReply, offered: tuple[int, ...]) -> None:
-        if reply.packet_size < _SMALLEST_SIZE:
+    async def _adopt(self, reply: NegotiateReply, offer: Negotiate) -> None:
+        if reply.packet_size < SMALLEST_SIZE:
             msg = f"Negotiate: the meter wants packets of {reply.packet_size} octets"
             raise MeterProtocolError(msg)
-        self.exchange.link.configure(
+        link = self.exchange.link
+        link.configure(
             packet_size=min(reply.packet_size, LARGEST_SIZE),
             packets=max(1, reply.packets),
             size_excludes_overhead=self.options.size_excludes_overhead,
         )
-        self.packet_size = self.exchange.link.max_data + OVERHEAD
         baud = BAUD_OF_CODE.get(reply.baud_code or 0)
-        if offered and baud is not None:
+        if offer.baud_codes and baud is not None:
             await self.exchange.set_baud(baud)
+        self.terms = Terms(link.max_data + OVERHEAD, link.packets, link.baud)
 
     async def logon(self, password: Secret | None) -> None:
         """Log on as the options say, then show the password, if any."""
@@ -278,7 +287,10 @@ class Session:
 
     def _use(self, password: Secret | None) -> None:
         """Take the credentials. Raises `UsageError` for those that do not fit, before anything is sent."""
-        self._password = None if password is None else padded_password(password, self.options.password_padding)
+        padded = None if password is None else padded_password(password, self.options.password_padding)
+        if padded != self._password:
+            self._unanswered = 0
+        self._password = padded
         self._user = padded_user(self.options.user, self.options.user_padding)
 
     async def _log_on(self) -> None:
@@ -288,33 +300,35 @@ class Session:
             await self._show(self._password)
 
     async def _show(self, password: Secret) -> None:
-        if self._password_refused is not None:
-            raise self._password_refused
-        if self._password_unanswered >= _PASSWORD_SHOWN:
+        if password in self._refused:
+            raise self._refused[password]
+        if self._unanswered >= _PASSWORD_SHOWN:
             msg = "Security: the password was sent twice and not answered"
-            raise MeterSilent(
+            raise _GivenUp(
                 msg, advice="it may be wrong: it is not sent again, since many meters lock after a few tries"
             )
-        self._password_unanswered += 1
+        self._unanswered += 1
         try:
             await self.call(Security(password), repeatable=False)
         except MeterRefused as refused:
+            self._unanswered = 0
             if refused.code not in _WRONG:
                 raise
-            self._password_refused = MeterRefused(
+            wrong = MeterRefused(
                 f"{refused.message}: the password is wrong",
                 code=refused.code,
                 advice="it is not tried again, since many meters lock after a few tries; check password and padding",
             )
-            raise self._password_refused from refused
-        self._password_unanswered = 0
+            self._refused[password] = wrong
+            raise wrong from refused
+        self._unanswered = 0
 
     async def renegotiate(self) -> bool:
         """Log off, negotiate as at the beginning, log on again. False if that cannot get more than there is."""
         before = self.exchange.link.most_octets
-        if not self.options.negotiate or before >= self._offered_size * self.options.packets:
+        if not self.options.negotiate or before >= self.offer.size * self.options.packets:
             return False
-        await self._quietly(Logoff())
+        await self._quietly(Logoff(), Manner(retries=1))
         self.state = State.ID
         await self.negotiate()
         await self._log_on()
@@ -336,16 +350,11 @@ class Session:
             self.recoveries += 1
             _LOG.warning("%s: %s; opening the session again", self.exchange.transport.name, problem.message)
             if not relogon:
-                self._go_easier(smaller=not isinstance(problem, MeterSilent))
+                self._cautious = True
+                self.offer.go_easier(self.terms.packet_size if not isinstance(problem, MeterSilent) else None)
             await self._break_off()
+            self._adrift = None
             problem = await self._try_open()
-
-    def _go_easier(self, *, smaller: bool) -> None:
-        self._cautious = True
-        self._offered_bauds = ()
-        if smaller:
-            size = min(self._offered_size, self.packet_size)
-            self._offered_size = next((step for step in LADDER if step < size), LADDER[-1])
 
     async def _break_off(self) -> None:
         """Bring the meter back to Base: by Terminate if it listens, else by the time that it takes by itself."""
@@ -376,9 +385,9 @@ class Session:
         """End the session; the meter is in Base afterwards, sooner or later. Never raises for a meter's silence."""
         await self._terminate()
 
-    async def _terminate(self) -> bool:
+    async def _terminate(self, response_s: float | None = None) -> bool:
         """Terminate, with one retry; whether the meter answered. Speed and packets are at their defaults then."""
-        answered = await self._quietly(Terminate(), retries=1)
+        answered = await self._quietly(Terminate(), Manner(response_s, retries=1))
         self.state = State.BASE
         if answered:
             self._maybe_open = False
@@ -387,17 +396,17 @@ class Session:
             await self.exchange.set_baud(self._base_baud)
         return answered
 
-    async def _quietly(self, request: Request, *, retries: int = 0) -> bool:
+    async def _quietly(self, request: Request, manner: Manner) -> bool:
         """Send something that may fail; whether any answer came."""
         try:
-            await self.exchange.request(request.encode(), request.what, manner=Manner(retries=retries))
+            await self.exchange.request(request.encode(), request.what, manner=manner)
         except (MeterSilent, MeterProtocolError) as error:
             _LOG.debug("%s: %s", self.exchange.transport.name, error.message)
             return False
         return True
 
     async def leave(self) -> None:
-        """Log off and terminate, best effort. Never raises, never takes longer than a few response time-outs.
+        """Log off and terminate, best effort. Never raises, never takes longer than 16 s (8 s on a serial line).
 
         Goes on to its end although cancelled meanwhile, and is cancelled then.
         """
@@ -414,13 +423,14 @@ class Session:
             raise cancelled
 
     async def _leave(self) -> None:
+        response_s = min(self.options.timing.response_s, _LEAVING_S)
         try:
-            async with asyncio.timeout(4 * self.options.timing.response_s):
+            async with asyncio.timeout(4 * response_s):
                 if not self.exchange.link.idle:
                     await self.exchange.settle()
-                if self.state is State.SESSION and self.options.logoff:
-                    await self._quietly(Logoff())
-                if not await self._terminate():
+                if self.state is State.SESSION and self.options.logoff and self._adrift is None:
+                    await self._quietly(Logoff(), Manner(response_s, retries=0))
+                if not await self._terminate(response_s):
                     self._broken()
                     await self.exchange.set_baud(self._base_baud)
         except (TimeoutError, LineLost, MrspError) as error:

@@ -1,9 +1,8 @@
-"""ST64 as interval blocks: time, order, the open block, daylight saving, status, scaling, and what is odd."""
+"""ST64 as interval blocks: time, the open block, daylight saving, order, and what is odd."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,106 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.c1219 import Block, Closure, Context, NotRead, ProfileData, Quirks, block_layout, decode, encode
-from drivers.c1219 import decade0 as d0
-from drivers.c1219 import decade1 as d1
+from drivers.c1219 import Block, Context, NotRead, ProfileData, Quirks, decode, encode
 from drivers.c1219 import decade5 as d5
 from drivers.c1219 import decade6 as d6
-from drivers.c1219.interval_status import read_column
 from drivers.c1219.profile import elements, interval_blocks
 from drivers.c1219.times import MeterTimes
-from drivers.data import IntervalBlock, Problem
+from drivers.data import Problem
 from drivers.errors import DataError
+from tests.c1219.meter_maker import DAY, MeterMaker, block, ends, reasons, utc, wall
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "c12.json").read_text(), parse_float=Decimal)
-KWH = d1.UnitOfMeasure(id_code=0, time_base=5, multiplier=2, q1=True, q4=True)
-WH = replace(KWH, multiplier=0)
-KVARH = d1.UnitOfMeasure(id_code=1, time_base=5, multiplier=2, q1=True, q2=True)
-
-
-def wall(text: str) -> datetime:
-    """Return a wall time."""
-    return datetime.fromisoformat(text)
-
-
-def utc(text: str) -> datetime:
-    """Return an instant in UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-class MeterMaker:
-    """A meter whose clock is UTC unless said otherwise, four intervals of 15 minutes to a block, one channel."""
-
-    def __init__(self, blocks: list[Block], **changes: Any) -> None:
-        self.blocks = blocks
-        self.quirks: Quirks = changes.pop("quirks", Quirks())
-        self.clock: d5.Clock = changes.pop("clock", d5.Clock(clock_calendar=None, gmt_flag=True))
-        self.valid_int: int = changes.pop("valid_int", 4)
-        self.stride_min: int = changes.pop("minutes", 15)
-        self.code: int = changes.pop("code", 2)
-        self.channel: d6.ProfileChannel = changes.pop("channel", d6.ProfileChannel(lp_source_select=0))
-        self.scaled: tuple[int, int] | None = changes.pop("scaled", None)
-        self.units: tuple[d1.UnitOfMeasure, ...] = changes.pop("units", (KWH,))
-        self.status: dict[str, Any] = changes.pop("status", {})
-        self.general: dict[str, Any] = changes.pop("general", {})
-        self.limits: dict[str, Any] = changes
-
-    @property
-    def context(self) -> Context:
-        """The tables that describe the profile."""
-        count, ints = len(self.blocks), max(len(block.counts[0]) for block in self.blocks)
-        lp_set = d6.ProfileSet(nbr_blks=count, nbr_blk_ints=ints, nbr_chns=1, max_int_time=self.stride_min)
-        control = d6.ProfileSetControl(
-            channels=(self.channel,),
-            int_fmt_cde=self.code,
-            scalars=self.scaled and (self.scaled[0],),
-            divisors=self.scaled and (self.scaled[1],),
-        )
-        status = {
-            "nbr_valid_blocks": count,
-            "last_block_element": count - 1,
-            "nbr_valid_int": self.valid_int,
-            "last_block_seq_nbr": 100,
-        } | self.status
-        return Context(self.quirks).with_tables(
-            d0.GeneralConfiguration(std_tbls_used=frozenset({64}), **self.general),
-            d1.SourcesLimits(nbr_uom_entries=len(self.units), nbr_sources=len(self.units)),
-            d1.UnitsOfMeasure(entries=self.units),
-            d1.Sources(sources=(d1.SourceFlags(uom_entry=True),) * len(self.units)),
-            self.clock,
-            d5.TimeOffset(dst_time_eff=timedelta(hours=2), time_zone_offset=-300),
-            d6.ProfileLimits(
-                sets=(lp_set, None, None, None), scalar_divisor_set1=self.scaled is not None, **self.limits
-            ),
-            d6.ProfileControl(sets=(control, None, None, None)),
-            d6.ProfileStatus(sets=(d6.ProfileSetStatus(**status), None, None, None)),
-        )
-
-    def read(self, now: datetime | None = None) -> tuple[list[IntervalBlock], list[Problem]]:
-        """Encode the blocks and read them."""
-        context = self.context
-        closure = self.blocks[0].closures is not None
-        octets = encode(ProfileData(blocks=self.blocks, closure=closure), context)
-        return interval_blocks(context, MeterTimes.of(context), 1, octets, now=now)
-
-
-def block(end: str, *counts: int | None, **parts: Any) -> Block:
-    """Return a block of one channel."""
-    return Block(end_time=wall(end), counts=(counts or (1, 2, 3, 4),), **parts)
-
-
-def ends(blocks: list[IntervalBlock]) -> list[datetime]:
-    """Return the end of every interval."""
-    step = timedelta(minutes=15)
-    return [one.first_interval_end + k * step for one in blocks for k in range(len(one.counts))]
-
-
-def reasons(problems: list[Problem]) -> list[str]:
-    """Return what the problems say."""
-    return [problem.reason for problem in problems]
-
-
-DAY = "2026-06-01T"
 
 
 def test_blocks_join_up() -> None:
@@ -156,7 +65,7 @@ def test_pulse_counters_of_meter_b_agree_with_its_intervals() -> None:
     for table, octets in VECTORS["tables"]["meter_B"]["hex"].items():
         context = context.with_table(decode(int(table[2:]), bytes.fromhex(octets), context))
     blocks, _problems = interval_blocks(context, MeterTimes.of(context), 1, context.decoded(64).octets)
-    assert (blocks[1].start_register, blocks[1].stop_register) == (473, 500)
+    assert [blocks[1].start_register, blocks[1].stop_register] == [473, 500]
     assert sum(count or 0 for count in blocks[1].counts) == 27
 
 
@@ -221,6 +130,29 @@ def test_an_ambiguous_block_is_settled_by_the_block_after_it() -> None:
     assert problems == []
 
 
+EASTERN_ZONE = ZoneInfo("America/New_York")
+
+
+@given(st.integers(0, 60), st.integers(1, 4), st.integers(1, 24), st.sampled_from(["2026-03-08", "2026-11-01"]))
+def test_contiguous_blocks_around_a_change_are_placed_or_marked(start: int, length: int, count: int, day: str) -> None:
+    """Whatever part of the night the profile covers: right, or marked as ambiguous and still together."""
+    first = datetime.fromisoformat(day).replace(tzinfo=EASTERN_ZONE).astimezone(UTC) + start * timedelta(minutes=15)
+    true_ends = [first + (k + 1) * length * timedelta(minutes=15) for k in range(count)]
+    shown = [end.astimezone(EASTERN_ZONE).replace(tzinfo=None).isoformat() for end in true_ends]
+    clock = d5.Clock(clock_calendar=None, **EASTERN)
+    maker = MeterMaker([block(text, *range(1, length + 1)) for text in shown], clock=clock, valid_int=length)
+    blocks, _problems = maker.read()
+    step = timedelta(minutes=15)
+    found = [one.first_interval_end + (length - 1) * step for one in blocks]
+    marked = {one.ambiguous_time for one in blocks}
+    if marked == {False}:
+        assert found == true_ends
+    else:
+        assert marked == {True}
+        assert {true - got for true, got in zip(true_ends, found, strict=True)} <= {timedelta(), timedelta(hours=1)}
+        assert len({true - got for true, got in zip(true_ends, found, strict=True)}) == 1
+
+
 def test_dst_bits_that_the_clock_contradicts_are_not_used() -> None:
     """A meter that shifts its clock (DST_FLAG set) but never sets the bit."""
     silent = block("2026-07-01T12:00", common=bytes(4), nibbles=(bytes(4),))
@@ -270,6 +202,20 @@ def test_a_planned_end_is_seen_by_the_clock_where_no_block_is_before() -> None:
     assert ends(maker.read()[0]) == [utc(DAY + "01:45"), utc(DAY + "02:00")]
 
 
+def test_a_planned_end_that_cannot_be_told_from_a_clock_read_too_early_is_marked() -> None:
+    maker = MeterMaker([block(DAY + "02:00", 5, 6, 7, 0)], valid_int=3)
+    blocks, problems = maker.read(now=utc(DAY + "01:58"))
+    assert ends(blocks)[-1] == utc(DAY + "01:45")
+    assert blocks[0].ambiguous_time
+    assert [problem.lost for problem in problems] == [False]
+
+
+def test_an_end_in_the_future_that_is_not_planned_either_is_kept_and_marked() -> None:
+    blocks, _problems = MeterMaker([block(DAY + "02:00", 5, 6, 0, 0)], valid_int=2).read(now=utc(DAY + "01:59"))
+    assert ends(blocks)[-1] == utc(DAY + "02:00")
+    assert blocks[0].ambiguous_time
+
+
 def test_a_planned_end_is_a_quirk() -> None:
     maker = MeterMaker([block(DAY + "02:00", 5, 6, 0, 0)], valid_int=2, quirks=Quirks(open_block_end="block_grid"))
     assert ends(maker.read()[0]) == [utc(DAY + "01:15"), utc(DAY + "01:30")]
@@ -298,7 +244,7 @@ def test_a_planned_end_has_no_end_reading_yet() -> None:
         channel=channel,
         blk_end_read=True,
     )
-    assert [(one.start_register, one.stop_register) for one in maker.read()[0]] == [(None, 10), (10, None)]
+    assert [[one.start_register, one.stop_register] for one in maker.read()[0]] == [[None, 10], [10, None]]
 
 
 # --- order -----------------------------------------------------------------------------------------------------------
@@ -402,172 +348,3 @@ def test_tables_that_are_missing_are_named() -> None:
         elements(without, 1)
     with pytest.raises(DataError, match="profile set 2"):
         elements(context, 2)
-
-
-# --- status ----------------------------------------------------------------------------------------------------------
-
-NIBBLES = [
-    (0, ("ok",), ()),
-    (1, ("kept",), ("overflow",)),
-    (2, ("kept",), ("partial",)),
-    (3, ("kept",), ("long",)),
-    (4, (), ("skipped", "missing")),
-    (5, ("kept",), ("test_mode",)),
-    (6, ("kept",), ()),
-    (7, (), ("missing",)),
-    (9, ("kept",), ()),
-]
-
-
-@pytest.mark.parametrize(("nibble", "kept", "words"), NIBBLES)
-def test_channel_status(nibble: int, kept: tuple[str, ...], words: tuple[str, ...]) -> None:
-    one = block(DAY + "01:00", 7, common=b"\0", nibbles=(bytes([nibble]),))
-    column = read_column(one, 0, range(1), maximum=65535)
-    assert column.counts == ((7,) if kept else (None,))
-    assert column.status == (words,)
-    assert column.remarked == ((nibble,) if nibble >= 6 and nibble != 7 else ())
-
-
-@pytest.mark.parametrize(
-    ("common", "words"),
-    [(1, "daylight_saving"), (2, "power_outage"), (4, "clock_adjusted"), (8, "clock_adjusted")],
-)
-def test_common_status_changes_no_value(common: int, words: str) -> None:
-    one = block(DAY + "01:00", 7, common=bytes([common]), nibbles=(b"\0",))
-    column = read_column(one, 0, range(1), maximum=65535)
-    assert (column.counts, column.status) == ((7,), ((words,),))
-
-
-@pytest.mark.parametrize(
-    ("count", "simple", "expected", "words"),
-    [
-        (7, True, 7, ()),
-        (65535, True, 65535, ()),
-        (7, False, None, ("missing",)),
-        (0, False, None, ("missing",)),
-        (65535, False, None, ("overflow",)),
-        (65535, None, 65535, ("overflow",)),
-        (65534, None, 65534, ()),
-    ],
-)
-def test_simple_status(count: int, simple: bool | None, expected: int | None, words: tuple[str, ...]) -> None:
-    one = block(DAY + "01:00", count, simple=None if simple is None else (simple,))
-    column = read_column(one, 0, range(1), maximum=65535)
-    assert (column.counts, column.status) == ((expected,), (words,))
-
-
-def test_inverted_simple_status_is_a_quirk() -> None:
-    one = block(DAY + "01:00", 7, 8, simple=(True, False))
-    assert read_column(one, 0, range(2), maximum=None, inverted=True).counts == (None, 8)
-
-
-def test_simple_and_extended_status_together() -> None:
-    """The nibbles explain an invalid interval; one that they say nothing of has no value."""
-    one = Block(
-        end_time=None,
-        counts=((7, 8), (9, 10)),
-        simple=(False, False),
-        common=bytes(2),
-        nibbles=(b"\2\0", b"\0\0"),
-    )
-    assert read_column(one, 0, range(2), maximum=65535).counts == (7, None)
-    assert read_column(one, 1, range(2), maximum=65535).counts == (9, None)
-    assert read_column(one, 1, range(2), maximum=65535).status == ((), ("missing",))
-
-
-def test_an_item_that_is_no_number_is_missing() -> None:
-    maker = MeterMaker([block(DAY + "01:00", None, 1, 2, 3)], code=64, general={"ni_format1": 6})
-    one = maker.read()[0][0]
-    assert one.counts == (None, 1, 2, 3)
-    assert one.values == (None, 1, 2, 3)
-    assert one.status[0] == ("missing",)
-
-
-def test_configuration_change_is_remarked() -> None:
-    one = block(DAY + "01:00", common=bytes(4), nibbles=(b"\6\0\0\0",))
-    blocks, problems = MeterMaker([one], extended_int_status=True).read()
-    assert blocks[0].counts == (1, 2, 3, 4)
-    assert (problems[0].lost, "status 6" in problems[0].reason) == (False, True)
-
-
-def test_blocks_closed_early_have_the_intervals_that_they_say() -> None:
-    stored = [
-        block(DAY + "00:30", 1, 2, 9, 9, closures=(Closure(2, 2),)),
-        block(DAY + "00:30", 0, 0, 0, 0, closures=(Closure(2, 0),)),
-        block(DAY + "01:30", closures=(Closure(0, 4),)),
-    ]
-    blocks, problems = MeterMaker(stored, bit_12=True).read()
-    assert [one.counts for one in blocks] == [(1, 2), (1, 2, 3, 4)]
-    assert ends(blocks)[:2] == [utc(DAY + "00:15"), utc(DAY + "00:30")]
-    assert [problem.lost for problem in problems] == [False]
-
-
-# --- scaling and registers -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("scaling", "multiplier", "values"),
-    [
-        ("undo", "2.5", ("2.5", "5", "7.5", "10")),
-        ("multiply", "0.4", ("0.4", "0.8", "1.2", "1.6")),
-        ("none", "1", ("1", "2", "3", "4")),
-    ],
-)
-def test_scalar_and_divisor(scaling: Any, multiplier: str, values: tuple[str, ...]) -> None:
-    maker = MeterMaker([block(DAY + "01:00")], scaled=(2, 5), quirks=Quirks(scaling=scaling))
-    one = maker.read()[0][0]
-    assert str(one.multiplier) == multiplier
-    assert tuple(map(str, one.values)) == values
-
-
-def test_a_multiplier_without_end_is_rounded_and_remarked() -> None:
-    blocks, problems = MeterMaker([block(DAY + "01:00", 1, 3, 6, 0)], scaled=(3, 1)).read()
-    assert blocks[0].values[1:] == (1, 2, 0)
-    assert str(blocks[0].values[0]) == "0." + "3" * 28
-    assert "no finite decimal form" in problems[0].reason
-
-
-def test_zero_scalar_and_divisor_count_as_one() -> None:
-    assert MeterMaker([block(DAY + "01:00")], scaled=(0, 0)).read()[0][0].multiplier == 1
-
-
-def test_end_readings_are_in_the_unit_of_the_intervals() -> None:
-    channel = d6.ProfileChannel(end_rdg_flag=True, lp_source_select=0, end_blk_rdg_source_select=1)
-    stored = [block(DAY + "01:00", end_reads=(12,)), block(DAY + "02:00", end_reads=(13,))]
-    maker = MeterMaker(stored, channel=channel, units=(WH, replace(KWH, time_base=0)), blk_end_read=True)
-    blocks, _problems = maker.read()
-    assert [one.unit for one in blocks] == ["Wh", "Wh"]
-    assert [(one.start_register, one.stop_register) for one in blocks] == [(None, 12000), (12000, 13000)]
-    other = MeterMaker(stored, channel=channel, units=(WH, KVARH), blk_end_read=True)
-    assert other.read()[0][1].stop_register is None
-
-
-def test_readings_inside_a_block_only_start_at_zero() -> None:
-    """BLK_END_RD_INDICATOR of the 2008 edition."""
-    channel = d6.ProfileChannel(end_rdg_flag=True, lp_source_select=0)
-    stored = [block(DAY + "01:00", end_reads=(10,)), block(DAY + "02:00", end_reads=(11,))]
-    maker = MeterMaker(
-        stored, channel=channel, blk_end_read=True, bit_12=True, general={"std_version_no": 2}, lp_memory_len=34
-    )
-    assert [(one.start_register, one.stop_register) for one in maker.read()[0]] == [(0, 10), (0, 11)]
-
-
-def test_a_channel_without_a_source_is_left_out() -> None:
-    blocks, problems = MeterMaker([block(DAY + "01:00")], channel=d6.ProfileChannel(lp_source_select=255)).read()
-    assert blocks == []
-    assert (problems[0].what, problems[0].lost) == ("profile channel 1", False)
-
-
-def test_a_channel_of_a_source_that_does_not_exist_is_a_problem() -> None:
-    blocks, problems = MeterMaker([block(DAY + "01:00")], channel=d6.ProfileChannel(lp_source_select=7)).read()
-    assert blocks == []
-    assert problems[0].lost
-
-
-def test_an_interval_length_of_zero_is_refused() -> None:
-    with pytest.raises(DataError, match="interval length of 0"):
-        MeterMaker([block(DAY + "01:00")], minutes=0).read()
-
-
-def test_a_layout_can_be_asked_for_before_reading() -> None:
-    assert block_layout(MeterMaker([block(DAY + "01:00")]).context, 1).size == 13

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ MAKER = d0.ManufacturerIdentification(
 )
 
 
-def identified(*, id_form: int = 0, quirks: Quirks | None = None, **ids: str) -> Context:
+def identified(id_form: int = 0, quirks: Quirks | None = None, **ids: Any) -> Context:
     """Return a meter with ST01 and the ids given."""
     context = Context(quirks or Quirks()).with_tables(d0.GeneralConfiguration(id_form=id_form), MAKER)
     if "st05" in ids:
@@ -62,7 +63,7 @@ def identified(*, id_form: int = 0, quirks: Quirks | None = None, **ids: str) ->
         ({"st05": "M1"}, Quirks(meter_id_at="st06"), "M1"),
     ],
 )
-def test_meter_id(ids: dict[str, str], quirks: Quirks, meter_id: str) -> None:
+def test_meter_id(ids: dict[str, Any], quirks: Quirks, meter_id: str) -> None:
     identity = identity_of(identified(quirks=quirks, **ids))
     assert identity.meter_id == meter_id
     assert identity.serial_number == "0042"
@@ -76,7 +77,7 @@ def test_leading_zeros_are_padding_of_bcd_ids_only() -> None:
 
 def test_padding_and_unprintable_characters() -> None:
     context = Context().with_table(d0.GeneralConfiguration())
-    octets = b"  AB\x07\xe9C\x00\x00             "
+    octets = b"  AB\x07\xe9C\x00\x00 "
     decoded = decode(5, octets.ljust(20), context)
     assert identity_of(context.with_table(decoded)).meter_id == "AB\\x07\\xe9C"
 
@@ -186,9 +187,10 @@ def test_every_event_has_a_name_of_its_own() -> None:
 def log(*times: str | None, **header: int) -> Context:
     """Return a meter with an event log; its clock shows local time with daylight saving."""
     entries = tuple(
-        d7.EventEntry(time=at and datetime.fromisoformat(at), code=1, sequence=k) for k, at in enumerate(times)
+        d7.EventEntry(time=None if at is None else datetime.fromisoformat(at), code=1, sequence=k)
+        for k, at in enumerate(times)
     )
-    filled = {"nbr_valid_entries": len(times), "last_entry_element": len(times) - 1} | header
+    filled: dict[str, Any] = {"nbr_valid_entries": len(times), "last_entry_element": len(times) - 1} | header
     return Context().with_tables(
         d0.GeneralConfiguration(),
         d5.Clock(clock_calendar=None, tm_zn_applied=True, dst_applied=True),
@@ -199,7 +201,7 @@ def log(*times: str | None, **header: int) -> Context:
 
 def hours(context: Context) -> list[int | None]:
     """Return the UTC hour of each event."""
-    return [event.at and event.at.hour for event in events_of(context, MeterTimes.of(context))[0]]
+    return [None if event.at is None else event.at.hour for event in events_of(context, MeterTimes.of(context))[0]]
 
 
 def test_the_repeated_hour_follows_the_order_of_the_log() -> None:

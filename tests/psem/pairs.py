@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from drivers.psem.assembly import Discarded, Message
-from drivers.psem.link import Failed, Link, LinkEvent
+from drivers.psem.link import Link
+from drivers.psem.link_events import Failed, LinkEvent
 from drivers.psem.options import PsemOptions
 
 Channel = Callable[[bytes], list[tuple[float, bytes]]]  # what becomes of a chunk: pieces and their extra delays

@@ -334,6 +334,20 @@ def test_a_wrong_password_is_shown_once() -> None:
     assert line.requests().count("Terminate") == 2
 
 
+def test_another_password_may_be_tried() -> None:
+    handler = Tables({1: b"first"}, password=b"PASSWORD01")
+
+    async def main() -> bytes:
+        client = PsemClient(Line(handler), clock=clock)
+        with pytest.raises(MeterRefused):
+            async with client.session(Secret(b"wrong")):
+                pass
+        async with client.session(PASSWORD):
+            return await client.read_table(1)
+
+    assert run(main()) == b"first"
+
+
 def test_a_password_that_is_never_answered_is_shown_twice_at_most() -> None:
     async def main() -> int:
         handler = Tables(password=b"PASSWORD01")
@@ -695,6 +709,25 @@ def test_a_write_without_an_answer_is_not_repeated() -> None:
     assert handler.written == [(7, None, b"x")]
 
 
+def test_the_late_answer_to_a_write_is_not_taken_for_the_next_one() -> None:
+    handler = Tables()
+
+    async def main() -> Line:
+        line = Line(handler)
+        async with PsemClient(line, clock=clock).session() as client:
+            line.back.late = lambda: 9.0
+            with pytest.raises((MeterSilent, LineTooBad)):
+                await client.write_table(7, b"first")
+            line.back.late = lambda: 0.0
+            handler.says[0x40] = [ERR]
+            with pytest.raises(MeterRefused):
+                await client.write_table(7, b"second")
+        return line
+
+    assert run(main()).requests().count("Logon") == 2
+    assert handler.written == [(7, None, b"first")]
+
+
 def test_a_slow_write_gets_the_time_it_needs() -> None:
     async def main() -> list[float]:
         line = Line(Tables())
@@ -770,16 +803,18 @@ def test_a_deadline_around_a_session_ends_as_one() -> None:
     assert run(main()).requests()[-2:] == LEFT
 
 
-def test_leaving_a_dead_meter_takes_bounded_time() -> None:
+@pytest.mark.parametrize(("response_s", "most_s"), [(2.0, 8.0), (30.0, 16.0)])
+def test_leaving_a_dead_meter_takes_bounded_time(response_s: float, most_s: float) -> None:
     async def main() -> float:
         line = Line(Tables({1: b"first"}))
-        async with PsemClient(line, clock=clock).session() as client:
+        options = PsemOptions(timing=Timing(response_s=response_s))
+        async with PsemClient(line, options, clock=clock).session() as client:
             await client.read_table(1)
             line.mute = True
             began = clock()
         return clock() - began
 
-    assert run(main()) <= 8
+    assert run(main()) <= most_s + 0.1
 
 
 def test_a_lost_line_is_reported_and_leaving_it_is_quiet() -> None:

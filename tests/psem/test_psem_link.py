@@ -10,7 +10,8 @@ import pytest
 
 from drivers.errors import LocalProtocolError
 from drivers.psem.assembly import Discarded, Message, Part
-from drivers.psem.link import Acknowledged, Failed, Link, LinkEvent, Manner, TrafficTimeout
+from drivers.psem.link import Link
+from drivers.psem.link_events import Acknowledged, Failed, LinkEvent, Manner, TrafficTimeout
 from drivers.psem.options import PsemOptions, Timing
 from drivers.psem.packet import ACK, NAK, Packet, split_message
 from tests.psem.pairs import Pair

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from world import meter, mrsp, outcomes, password_file, reading_of, simulator
+
+from tests.system.world import meter, mrsp, outcomes, password_file, reading_of, simulator
 
 pytestmark = pytest.mark.system
 

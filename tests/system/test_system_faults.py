@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from world import meter, mrsp, outcomes, password_file, reading_of
+
+from tests.system.world import meter, mrsp, outcomes, password_file, reading_of
 
 NOW = "2026-03-20T15:20:00Z"
 SETUP = ("--scenario", "residential-tou", "--seed", "5", "--now", NOW, "--freeze")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import meter, metersim, mrsp, password_file, reading_of
+
+from tests.system.world import meter, metersim, mrsp, password_file, reading_of
 
 SCENARIOS = (
     "residential-tou",
