@@ -107,7 +107,7 @@ async def _demo(directory: Path, meters: int) -> int:
             outcome = await visit(order_of(config, meter), box)
             progress.close()
             entry = await keep(spool, outcome.reading)
-            sys.stdout.write(show_reading(outcome.reading))
+            sys.stdout.write(show_reading(outcome.reading, brief=True))
             sys.stdout.write(f"sealed as number {entry.sequence} of {AGENT_ID}: {entry.document_id}\n")
             failed += _failures(meter.name, outcome.reading)
         if keys is None:

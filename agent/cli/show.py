@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
@@ -9,18 +10,20 @@ from agent.reading import BlockPart, CheckResult, Reading, RegisterPart
 
 BARS = "▁▂▃▄▅▆▇█"
 CHART_WIDTH = 72
+LAST_WIDTH = 64
 HARMLESS = {"daylight_saving"}  # says how to read the time, nothing about the value
 MARKS = {"pass": "ok", "fail": "FAIL", "verified": "verified", "skipped": "skipped"}
 
 
-def show_reading(reading: Reading) -> str:
-    """Return the reading as text of at most about 100 columns."""
+def show_reading(reading: Reading, *, brief: bool = False) -> str:
+    """Return the reading as text of about 100 columns; `brief` leaves previous resets and seasons out."""
     parts = [_heading(reading)]
-    shown = [register for register in reading.registers if register.period != "self_read"]
+    shown = [register for register in reading.registers if _is_shown(register, brief=brief)]
     if shown:
         parts.append(table(("register", "tier", "value", "unit", "raw", "at"), map(_register_row, shown)))
     if len(shown) < len(reading.registers):
-        parts.append(f"and {len(reading.registers) - len(shown)} values of self reads (--format json shows them)")
+        left_out = "earlier resets, seasons and self reads" if brief else "self reads"
+        parts.append(f"and {len(reading.registers) - len(shown)} values of {left_out} (--format json shows them)")
     parts += _charts(reading.interval_blocks)
     if reading.events:
         parts.append(_events(reading))
@@ -30,16 +33,30 @@ def show_reading(reading: Reading) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _is_shown(register: RegisterPart, *, brief: bool) -> bool:
+    if brief:
+        return register.period == "present" and register.season == "current"
+    return register.period != "self_read"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Align columns; numbers (a column whose cells are all numbers) to the right."""
+    """Align columns: numbers to the right, a long last column wrapped below itself."""
     body = [list(row) for row in rows]
     columns = list(zip(header, *body, strict=True)) if body else [(title,) for title in header]
     widths = [max(map(len, column)) for column in columns]
+    widths[-1] = min(widths[-1], LAST_WIDTH)
     right = [bool(body) and all(_is_number(cell) for cell in column[1:]) for column in columns]
+    indent = " " * (sum(widths[:-1]) + 2 * (len(widths) - 1))
 
     def line(cells: Sequence[str]) -> str:
-        padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True)]
-        return "  ".join(padded).rstrip()
+        *most, last = cells
+        padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(most, widths, right, strict=False)]
+        ending = textwrap.wrap(last, LAST_WIDTH) or [""]
+        if right[-1]:
+            ending = [ending[0].rjust(widths[-1])]
+        return "\n".join(
+            text.rstrip() for text in ("  ".join([*padded, ending[0]]), *(indent + more for more in ending[1:]))
+        )
 
     return "\n".join([line(header), line(["─" * width for width in widths]), *map(line, body)])
 

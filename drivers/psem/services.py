@@ -274,8 +274,8 @@ Request = (
 
 
 def table_name(table: int) -> str:
-    """Return `ST23` or `MT2` for a table id as it goes over the line; a pending table is marked."""
-    name = f"MT{table & 0x7FF}" if table & 0x800 else f"ST{table & 0x7FF}"
+    """Return `ST05` or `MT2` for a table id as it goes over the line; a pending table is marked."""
+    name = f"MT{table & 0x7FF}" if table & 0x800 else f"ST{table & 0x7FF:02}"
     return name if table < 0x1000 else f"{name} (id {table:04X}H)"
 
 
