@@ -79,7 +79,7 @@ def _sum(what: str, registers: list[Register], rule: TouSum, dials: int | None) 
     if len({(register.multiplier, register.offset) for register in (*totals, *now, *before)}) > 1:
         return "total and periods are not in the same units"
     try:
-        total, *parts = (Decimal(register.raw) for register in (*totals, *now, *before))
+        total, *parts = (_own_units(register) for register in (*totals, *now, *before))
     except InvalidOperation:
         return "a register has no number"
     if not all(number.is_finite() for number in (total, *parts)):
@@ -95,6 +95,12 @@ def _sum(what: str, registers: list[Register], rule: TouSum, dials: int | None) 
     difference, nearest = min((_apart(each, total, digits), each) for each in sums)
     text = f"{what}: {periods} periods add up to {plain(nearest)}, the total reads {plain(total)}"
     return _Sum(what, difference, rule.per_period * periods, text)
+
+
+def _own_units(register: Register) -> Decimal:
+    """Return a register in the meter's own units; a constant that its value adds is in each register, so it counts."""
+    raw = Decimal(register.raw)
+    return raw + register.offset / register.multiplier if register.offset and register.multiplier else raw
 
 
 def _apart(summed: Decimal, total: Decimal, digits: int | None) -> Decimal:

@@ -265,3 +265,15 @@ class TestTableData:
         result = judged(with_data(good_subject(), problems=problems), "table_data")
         assert result.measured == "50"
         assert (result.reason or "").endswith("and 45 more items")
+
+
+def test_a_constant_that_every_register_adds_is_taken_into_the_sum() -> None:
+    constant: dict[str, Any] = {"multiplier": Decimal("1.2"), "offset": Decimal("4.8")}  # 4 units of the meter's own
+    registers = (
+        replace(good_register("104"), **constant),
+        replace(good_register("60", tier=1), **constant),
+        replace(good_register("40", tier=2), **constant),
+    )
+    results = run_checks(with_data(good_subject(), registers=registers), load_rule_set("ubp-2000"))
+    (found,) = [result for result in results if result.check == "tou_sum"]
+    assert (found.outcome, found.measured) == ("pass", "0")

@@ -1,0 +1,149 @@
+"""A gateway to measure: a configuration for `mrsp run` with three meters, a real mosquitto, and the MDSP."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.system.world import metersim
+
+MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+AGENT = "gw-0001"
+DAY_S = 86_400
+NEVER_S = DAY_S // 2  # from now: no visit while we measure
+
+CONFIG = """\
+[agent]
+agent_id = "{agent}"
+state_directory = "state"
+[clock]
+ntp = ["{ntp}"]
+[keys]
+directory = "pki/devices/{agent}"
+mdsp = "pki/mdsp.jwks"
+encrypt = true
+[forward]
+host = "localhost"
+port = {port}
+ca = "pki/ca.crt"
+certificate = "pki/devices/{agent}/device-cert.pem"
+key = "pki/devices/{agent}/device-key.pem"
+"""
+METER = """
+[[meters]]
+name = "{name}"
+url = "{url}"
+every = "1d"
+at = "{at_s}s"
+password_file = "meter.password"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A configured meter, due for its daily visit in `due_in_s`."""
+
+    url: str
+    due_in_s: int = NEVER_S
+
+
+@dataclass
+class Gateway:
+    """The gateway's directory. Nothing runs until it is asked for."""
+
+    directory: Path
+    port: int
+
+    @classmethod
+    def create(cls, directory: Path, *, ntp: str, meters: list[Meter]) -> Gateway:
+        """Write the configuration and everything that it names."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        metersim("pki", str(directory / "pki"), "--agent", AGENT)
+        secret = directory / "meter.password"
+        secret.touch(mode=0o600)
+        secret.write_text("00000000")
+        now_s = int(datetime.now(UTC).timestamp())
+        text = CONFIG.format(agent=AGENT, ntp=ntp, port=port)
+        for number, meter in enumerate(meters, start=1):
+            text += METER.format(name=f"meter{number}", url=meter.url, at_s=(now_s + meter.due_in_s) % DAY_S)
+        (directory / "mrsp.toml").write_text(text)
+        return cls(directory, port)
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "mrsp.toml"
+
+    @contextmanager
+    def broker(self) -> Iterator[Iterator[str]]:
+        """Run mosquitto; yield what it logs from then on."""
+        pki, file = self.directory / "pki", self.directory / "mosquitto.conf"
+        file.write_text(
+            f"listener {self.port} 127.0.0.1\ncafile {pki}/ca.crt\n"
+            f"certfile {pki}/broker.crt\nkeyfile {pki}/broker.key\n"
+            "require_certificate true\nuse_identity_as_username true\nuser root\nlog_dest stderr\nlog_type all\n"
+        )
+        with subprocess.Popen([MOSQUITTO, "-c", str(file)], stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            try:
+                wait_for(process.stderr, "running")
+                yield process.stderr
+            finally:
+                process.terminate()
+
+    @contextmanager
+    def mdsp(self) -> Iterator[Iterator[dict[str, Any]]]:
+        """Run the reference MDSP; yield its events as they happen."""
+        command = [sys.executable, "-m", "metersim", "mdsp", str(self.directory / "pki")]
+        command += ["--broker", f"localhost:{self.port}", "--store", str(self.directory / "mdsp.db")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                wait_for(process.stdout, "ready")
+                yield map(json.loads, process.stdout)
+            finally:
+                process.terminate()
+
+    @contextmanager
+    def agent(self) -> Iterator[subprocess.Popen[str]]:
+        """Run `mrsp run`; yield it when it says that it is ready, as it does to systemd."""
+        command = [str(Path(sys.executable).with_name("mrsp")), "run", "--config", str(self.config)]
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+            address = f"mrsp-benchmark-{os.getpid()}"
+            notified.bind(f"\0{address}")
+            notified.settimeout(20)
+            environment = {**os.environ, "NOTIFY_SOCKET": f"@{address}"}
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+                try:
+                    assert notified.recv(100) == b"READY=1"
+                    yield process
+                finally:
+                    process.terminate()
+
+
+def wait_for(lines: Iterator[str], text: str) -> None:
+    """Read on until a line has `text` in it."""
+    seen = []
+    for line in lines:
+        if text in line:
+            return
+        seen.append(line)
+    raise AssertionError(f"ended without {text!r}:\n{''.join(seen)}")
+
+
+def resident_mb(process: subprocess.Popen[str]) -> float:
+    """Return the resident memory of a process in megabytes of 1,048,576 octets, shared pages included."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
