@@ -20,7 +20,7 @@ from agent.clock.measure import prove
 from agent.clock.proof import ClockProof
 from agent.config import Config, MeterSection
 from agent.document import encode
-from agent.errors import ConfigError, MrspError
+from agent.errors import ConfigError, LocalTrouble, MrspError
 from agent.forward import Forwarder, mqtt_forwarder
 from agent.keys import MdspKeys, load_device_key
 from agent.notify import notify, watchdog_interval_s
@@ -29,9 +29,12 @@ from agent.reading import Reading
 from agent.schedule import EPOCH, RETRY_WAITS_S, next_due
 from agent.seal import Sealer
 from agent.spool import Entry, Spool
+from agent.spool_store import STOP_PERCENT, SpoolFull
 from agent.visit import Box, visit
 
 SPREAD_S = 5.0  # meters that are due at the same time do not all start in the same second
+ROOM_OCTETS = 262_144  # a sealed reading with a month of four channels takes some 100 kB
+STORE_AGAIN_S = 30.0  # after the disk refused a reading
 PROOF_EVERY_S = 900.0  # how often the status message's clock proof is renewed
 
 _log = logging.getLogger("agent.service")
@@ -68,6 +71,26 @@ async def keep(spool: Spool, reading: Reading) -> Entry:
         return encode(msgspec.structs.replace(reading, sequence=sequence))
 
     return await spool.add("reading", reading.reading_id, place)
+
+
+async def refuse_if_full(spool: Spool) -> None:
+    """Raise `SpoolFull` before a meter is visited, rather than after, when there is no room for its reading."""
+    status = await spool.status()
+    if status.budget_octets * STOP_PERCENT // 100 - status.octets < ROOM_OCTETS:
+        raise SpoolFull(
+            f"the spool uses {status.percent} % of its budget: no meter is read until the MDSP has acknowledged some",
+            advice="`mrsp spool status` shows the queue; restore the link, or give `spool.budget_octets` more",
+        )
+
+
+async def keep_for_sure(spool: Spool, reading: Reading, *, name: str, wait_s: float = STORE_AGAIN_S) -> Entry:
+    """Keep `reading`, whatever it takes: on a full disk hold it and try again, since the meter may never tell again."""
+    while True:
+        try:
+            return await keep(spool, reading)
+        except LocalTrouble as error:
+            _log.error("%s: %s; the reading is held in memory and stored again in %g s", name, error, wait_s)
+            await asyncio.sleep(wait_s)
 
 
 def order_of(config: Config, meter: MeterSection) -> Order:
@@ -156,8 +179,9 @@ class Service:
         if order.last_read_at is None and meter.name in self._last_read:
             order = msgspec.structs.replace(order, last_read_at=self._last_read[meter.name])
         async with line.lock:
+            await refuse_if_full(spool)
             outcome = await visit(order, self._box, record=self._recording(meter))
-        entry = await keep(spool, outcome.reading)
+        entry = await keep_for_sure(spool, outcome.reading, name=meter.name)
         failed = dict.fromkeys(check.check for check in outcome.reading.checks if check.outcome == "fail")
         verdict = f"failed: {', '.join(failed)}" if failed else "every check passed"
         _log.info("%s: reading %s is in the spool as %d; %s", meter.name, entry.document_id, entry.sequence, verdict)
