@@ -40,7 +40,7 @@ def describe(profile: Profile) -> str:
             lines.append(f"  MT{table.number:02} {table.name}" + (f": {table.note}" if table.note else ""))
     lines += ["", "Facts:" if profile.fact else "Facts: none"]
     for number, fact in enumerate(profile.fact, 1):
-        lines += [f"  [{number}] {fact.fact}", f"      {fact.source}", f"      {fact.url}"]
+        lines += [f"  [{number}] {fact.fact}", f"      {fact.source}"] + ([f"      {fact.url}"] if fact.url else [])
     recordings = ", ".join(proof.recording for proof in profile.proof)
     lines += ["", f"Proofs: {recordings or 'none'}"]
     return "\n".join(lines)

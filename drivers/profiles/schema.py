@@ -145,7 +145,10 @@ class Fact(Section, frozen=True, kw_only=True):
 
     fact: Text
     source: Text  # title
-    url: Annotated[str, Meta(pattern=r"^https?://\S+$", description="an address that begins with https:// or http://")]
+    url: (
+        Annotated[str, Meta(pattern=r"^https?://\S+$", description="an address that begins with https:// or http://")]
+        | None
+    ) = None  # none: a printed manual, named by title and page
     keys: tuple[str, ...] = ()  # keys of this profile that rest on it, as `c1219.max_read`
 
 

@@ -50,7 +50,7 @@ def test_it_can_be_shown_to_a_person_and_to_a_program(profile: Profile) -> None:
     text = describe(profile)
     assert profile.title in text
     assert profile.status in text
-    assert all(fact.url in text and fact.fact in text for fact in profile.fact)
+    assert all((fact.url or fact.source) in text and fact.fact in text for fact in profile.fact)
     assert all(f"{key} = " in text for key in profile.said_keys() if not key.startswith("detect."))
     assert json.loads(json.dumps(as_dict(profile)))["name"] == profile.name
     assert summary(profile)["status"] == profile.status
