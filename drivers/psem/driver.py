@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 
@@ -38,15 +39,7 @@ class PsemDriver:
         named = profiles.find(task.profile) if task.profile else None
         first = named or profiles.generic
         started_ns = task.monotonic_ns()
-        async with AsyncExitStack() as stack:
-            line = await open_line(task, first)
-            stack.push_async_callback(line.close)
-            transport = recorded(line, task)
-            stack.push_async_callback(transport.close)
-            client = PsemClient(transport, session_options(task, first))
-            collector = Collector(
-                client, Context(quirks=first.quirks()), progress=task.progress, monotonic_ns=task.monotonic_ns
-            )
+        async with opened(task, first) as (client, collector, line):
             broken: Exception | None = None
             profile = first
             try:
@@ -67,15 +60,20 @@ class PsemDriver:
             return replace(data, broken=broken, line=report, method=_method(task, client))
 
 
-async def open_line(task: Task, profile: Profile) -> Transport:
-    """Open the line of `task` with what the profile says of it."""
-    options = profile.line_options() if scheme_of(task.url) == "serial" else {}
-    return await open_transport(task.url, {**options, **task.options})
-
-
-def recorded(line: Transport, task: Task) -> Transport:
-    """Return `line`, or a recording of it if the task asks for one."""
-    return line if task.record is None else start_recording(line, task.record, monotonic_ns=task.monotonic_ns)
+@asynccontextmanager
+async def opened(task: Task, profile: Profile) -> AsyncIterator[tuple[PsemClient, Collector, Transport]]:
+    """Open the line of `task` as the profile says, recorded if the task asks for it; close it at the end."""
+    async with AsyncExitStack() as stack:
+        options = profile.line_options() if scheme_of(task.url) == "serial" else {}
+        line = await open_transport(task.url, {**options, **task.options})
+        stack.push_async_callback(line.close)
+        transport = line
+        if task.record is not None:
+            transport = start_recording(line, task.record, monotonic_ns=task.monotonic_ns)
+            stack.push_async_callback(transport.close)
+        client = PsemClient(transport, session_options(task, profile))
+        context = Context(quirks=profile.quirks())
+        yield client, Collector(client, context, progress=task.progress, monotonic_ns=task.monotonic_ns), line
 
 
 def session_options(task: Task, profile: Profile) -> PsemOptions:

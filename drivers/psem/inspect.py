@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from drivers.base import Task
-from drivers.c1219 import Context, Decoded
+from drivers.c1219 import Decoded
 from drivers.c1219.tables import TABLES
 from drivers.decimal_text import plain
 from drivers.errors import MrspError
 from drivers.profiles import load_profiles
-from drivers.psem.client import PsemClient
 from drivers.psem.collect import MANUFACTURER, Collector
-from drivers.psem.driver import open_line, recorded, session_options
+from drivers.psem.driver import opened
 from drivers.psem.services import table_name
 
 # What the layout of a table depends on (C12.19): its own limiting table, and for the profile its control table.
@@ -55,15 +53,7 @@ async def inspect_tables(task: Task, numbers: Sequence[int]) -> list[TableReport
     """
     profiles = load_profiles(task.profile_dirs)
     profile = profiles.find(task.profile) if task.profile else profiles.generic
-    async with AsyncExitStack() as stack:
-        line = await open_line(task, profile)
-        stack.push_async_callback(line.close)
-        transport = recorded(line, task)
-        stack.push_async_callback(transport.close)
-        client = PsemClient(transport, session_options(task, profile))
-        collector = Collector(
-            client, Context(quirks=profile.quirks()), progress=task.progress, monotonic_ns=task.monotonic_ns
-        )
+    async with opened(task, profile) as (client, collector, _line):
         try:
             async with client.session(task.password):
                 await collector.configuration()
