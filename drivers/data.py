@@ -90,7 +90,7 @@ class IntervalBlock:
     `status[k]` then says why, in the words of the reading document.
     """
 
-    channel: int
+    channel: int  # from 1; the channels of one data set follow those of the set before
     quantity: str
     direction: Direction
     unit: str

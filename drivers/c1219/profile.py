@@ -69,7 +69,8 @@ def interval_blocks(
     stored = _stored(grid.name, elements(context, data_set), pieces, layout, status, problems)
     clock = context.find(Clock) or context.find(ClockState)
     placed, odd = place(stored, grid, times, dst_flag=clock.dst_flag if clock else None, now=now)
-    channels = [_channel(context, control, index) for index in range(limits.nbr_chns)]
+    first = 1 + sum(context.st61.of_set(number, "nbr_chns") for number in range(1, data_set))
+    channels = [_channel(context, control, index, number=first + index) for index in range(limits.nbr_chns)]
     problems += odd
     problems += [problem for channel in channels for problem in channel.problems()]
     reader = _Reader(context, data_set, layout, grid, channels)
@@ -149,7 +150,8 @@ def _stored(
 class _Channel:
     """How the numbers of one channel read."""
 
-    index: int
+    index: int  # in its set
+    number: int  # in the document: from 1, the channels of one set after those of the set before
     scale: Scale  # of the recorded intervals
     pulses: Linear  # of the block-end pulse counters
     reading: Linear | None  # of the block-end readings, in the unit of the intervals
@@ -157,7 +159,7 @@ class _Channel:
 
     def problems(self) -> list[Problem]:
         """Return what stands in the way of its values."""
-        what = f"profile channel {self.index + 1}"
+        what = f"profile channel {self.number}"
         if not self.used:
             return [Problem(what, "no source is selected for it: left out", lost=False)]
         if self.scale.problem:
@@ -170,7 +172,7 @@ class _Channel:
         return found
 
 
-def _channel(context: Context, control: ProfileSetControl, index: int) -> _Channel:
+def _channel(context: Context, control: ProfileSetControl, index: int, *, number: int) -> _Channel:
     """Return how one channel reads: ST62's divisor is undone first, then the constants of its source follow."""
     channel = control.channels[index]
     source = scale_of(context, channel.lp_source_select)
@@ -185,7 +187,7 @@ def _channel(context: Context, control: ProfileSetControl, index: int) -> _Chann
         if not end.problem and end.measure.word == source.measure.word:
             reading = end.linear.times(Fraction(10) ** (end.measure.prefix_power - source.measure.prefix_power))
     scale = Scale(source.measure, source.linear.after(factor), source.problem)
-    return _Channel(index, scale, source.linear, reading, used=channel.lp_source_select != UNUSED)
+    return _Channel(index, number, scale, source.linear, reading, used=channel.lp_source_select != UNUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +214,13 @@ class _Reader:
             stored.block, channel.index, self.grid.slots(stored.valid), maximum=maximum, inverted=inverted
         )
         if column.remarked:
-            reason = f"channel {channel.index + 1} has the status {', '.join(map(str, column.remarked))}"
+            reason = f"channel {channel.number} has the status {', '.join(map(str, column.remarked))}"
             reason += " (6: configuration changed; from 8: the vendor's own)"
             problems.append(Problem(f"{self.grid.name} block {stored.element}", reason, lost=False))
         start, stop = self._registers(placed, at, channel)
         measure, size = channel.scale.measure, self.layout.size
         return IntervalBlock(
-            channel=channel.index + 1,
+            channel=channel.number,
             quantity=measure.quantity,
             direction=measure.direction,
             unit=measure.unit,

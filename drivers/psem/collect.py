@@ -1,7 +1,7 @@
 """Collect the tables of one meter through an open session: which ones, in which order, and what to do when one fails.
 
-A refusal or undecodable octets cost one table and are written down; a broken line ends the collecting, with everything
-that was whole by then kept.
+A refusal, a checksum that stays wrong or undecodable octets cost one table and are written down; a broken line ends
+the collecting, with everything that was whole by then kept.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from drivers.data import Problem
 from drivers.errors import DataError, MeterRefused, MrspError
 from drivers.psem.client import PsemClient
 from drivers.psem.collection import ClockLook, Collection
+from drivers.psem.replies import BadTableData
 from drivers.psem.services import table_name
 
 # In this order a table comes after those that decide its layout (C12.19, the ACTUAL table of each decade).
@@ -31,6 +32,7 @@ DATA_SETS = {64: 1, 65: 2, 66: 3, 67: 4}
 MANUFACTURER = 2048  # manufacturer table n has the id 2048 + n (C12.19)
 _OVERHEAD = 8  # octets of a packet around its data
 _READ_REQUEST = 3
+_NOT_TO_BE_HAD = (MeterRefused, DataError, BadTableData)  # one table or piece of it; the session goes on
 _MOST_ROUNDS = 3  # times that the newest block is read again because it grew meanwhile
 
 
@@ -76,27 +78,32 @@ class Collector:
             octets = await self._read(number, size(number, self.context) if standard else None)
             if standard:
                 self.context = self.context.with_table(decode(number, octets, self.context))
-        except (MeterRefused, DataError) as error:
+        except _NOT_TO_BE_HAD as error:
             self._failed(table_name(number), error)
             return False
         return True
 
     async def clock(self) -> None:
-        """Look at the meter's clock (ST52, else ST55) between two stamps; once more if the line hiccuped meanwhile."""
-        used = self.context.st00.std_tbls_used
-        number = next((number for number in (52, 55) if number in used), None)
-        for _ in range(2 if number is not None else 0):
+        """Look at the meter's clock: ST52, or ST55 if that cannot be read."""
+        for number in (52, 55):
+            if number in self.context.st00.std_tbls_used and await self._look(number):
+                return
+
+    async def _look(self, number: int) -> bool:
+        """Read a clock table between two stamps, once more if the line hiccuped meanwhile; False if it cannot be."""
+        for _ in range(2):
             hiccups = self._hiccups()
             before_ns = self._monotonic_ns()
-            if number is None or not await self.table(number):
-                return
+            if not await self.table(number):
+                return False
             after_ns = self._monotonic_ns()
             octets = len(self.collection.octets[f"ST{number:02}"])
             self.collection.clock = ClockLook(
                 before_ns, after_ns, self._wire_s(_READ_REQUEST), self._wire_s(4 + octets)
             )
             if self._hiccups() == hiccups:
-                return
+                break
+        return True
 
     async def dials(self) -> None:
         """Read how many digits the display shows, where the profile says that the meter keeps it."""
@@ -105,7 +112,7 @@ class Collector:
             return
         try:
             octet = await self._client.read_offset(quirks.dials_table, quirks.dials_offset, 1)
-        except (MeterRefused, DataError) as error:
+        except _NOT_TO_BE_HAD as error:
             self.collection.problems.append(Problem("number of dials", str(error), lost=False))
         else:
             self.collection.digits = octet[0] or None
@@ -133,7 +140,7 @@ class Collector:
                     return
             note = f"the meter stored new intervals in each of {_MOST_ROUNDS} readings; the newest may be missing"
             self.collection.problems.append(Problem(f"ST{table}", note, lost=False))
-        except (MeterRefused, DataError) as error:
+        except _NOT_TO_BE_HAD as error:
             self._failed(table_name(table), error)
 
     def _grown(self, data_set: int, before: ProfileStatus) -> tuple[int, ...]:

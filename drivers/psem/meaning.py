@@ -31,6 +31,9 @@ def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | 
     clock = _clock(collection, times)
     blocks, block_problems = _blocks(collection, times, now=_clock_then(collection, clock))
     remarks = [Problem(table, remark, lost=False) for table, remark in context.remarks()]
+    stamped = blocks or events or any(register.occurred_at or register.period_end for register in registers)
+    if stamped and Clock.number not in context and ClockState.number not in context:
+        remarks.append(_assumed(times))
     return MeterData(
         identity=identity_of(context),
         profile=profile.name,
@@ -45,6 +48,13 @@ def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | 
         tables=dict(collection.octets),
         constants=constants_text(context),
     )
+
+
+def _assumed(times: MeterTimes) -> Problem:
+    """Say what the times of a meter without a readable clock table are taken for."""
+    sense = "local standard time" if times.offset or times.site_zone is not None else "UTC"
+    reason = f"neither ST52 nor ST55 was read, which say whether they are local: taken as {sense}"
+    return Problem("the meter's times", reason, lost=False)
 
 
 def _clock_then(collection: Collection, clock: ClockSample | None) -> datetime | None:

@@ -232,14 +232,15 @@ def _present(meter: Meter, true_us: int) -> list[TruthRegister]:
 
 
 def _blocks(meter: Meter, number: int, memory: Memory, at: int) -> list[TruthBlock]:
+    first = 1 + sum(len(earlier.countings) for other, earlier in meter.memories.items() if other < number)
     return [
-        _block(meter, number, memory, block, channel)
+        _block(meter, number, memory, block, channel, first)
         for block in memory.blocks(at, meter.clock)
         for channel in range(len(memory.countings))
     ]
 
 
-def _block(meter: Meter, number: int, memory: Memory, block: Block, channel: int) -> TruthBlock:
+def _block(meter: Meter, number: int, memory: Memory, block: Block, channel: int, first: int) -> TruthBlock:
     profile = meter.scenario.profile
     assert profile is not None  # noqa: S101 - there is a memory
     counting = memory.countings[channel]
@@ -248,7 +249,7 @@ def _block(meter: Meter, number: int, memory: Memory, block: Block, channel: int
     factor = counting.value_per_count
     return TruthBlock(
         data_set=number,
-        channel=channel + 1,
+        channel=first + channel,
         sequence=block.number,
         quantity=scaling.unit,
         direction=_direction(scaling),
