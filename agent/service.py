@@ -21,7 +21,8 @@ from agent.clock.proof import ClockProof
 from agent.config import Config, MeterSection
 from agent.document import encode
 from agent.errors import ConfigError, LocalTrouble, MrspError
-from agent.forward import Forwarder, mqtt_forwarder
+from agent.forward.forwarder import Forwarder
+from agent.forward.over_mqtt import mqtt_forwarder
 from agent.keys import MdspKeys, load_device_key
 from agent.notify import notify, watchdog_interval_s
 from agent.order import Order
@@ -56,7 +57,10 @@ async def open_spool(config: Config) -> AsyncIterator[tuple[Spool, MdspKeys | No
         mdsp = MdspKeys(config.path(config.settings.keys.mdsp), require_encryption=config.settings.keys.encrypt)
         mdsp.load()
     sealer = Sealer(key, (lambda: mdsp.load().encryption) if mdsp is not None else (lambda: None))
-    config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalTrouble(f"the state directory {config.state_directory} cannot be made: {error.strerror}") from error
     spool = await Spool.open(
         config.spool_file, agent_id=config.agent_id, sealer=sealer, budget_octets=config.settings.spool.budget_octets
     )
@@ -71,6 +75,13 @@ async def keep(spool: Spool, reading: Reading) -> Entry:
         return encode(msgspec.structs.replace(reading, sequence=sequence))
 
     return await spool.add("reading", reading.reading_id, place)
+
+
+async def keep_in_spool(config: Config, reading: Reading) -> Reading:
+    """Keep one reading in the spool of a configured agent; return it with its place in the stream."""
+    async with open_spool(config) as (spool, _keys):
+        entry = await keep(spool, reading)
+    return msgspec.structs.replace(reading, sequence=entry.sequence)
 
 
 async def refuse_if_full(spool: Spool) -> None:

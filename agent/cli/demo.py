@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.meters <= 50:
         raise UsageError("--meters takes a number from 1 to 50")
     if find_spec("metersim") is None or find_spec("amqtt") is None:
-        raise UsageError("the simulators are not installed", advice="install the extra `sim`; in a checkout: scripts/demo")
+        raise UsageError("the simulators are not installed", advice="install the extra `sim`, or run scripts/demo")
     if arguments.keep is not None:
         arguments.keep.mkdir(parents=True, exist_ok=True)
         return asyncio.run(run_until_interrupted(_demo(arguments.keep.resolve(), arguments.meters)))

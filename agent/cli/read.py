@@ -24,8 +24,9 @@ from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
 from agent.clock.settings import ClockSettings
 from agent.clock.system import SystemClock
+from agent.config import Config, load_config
 from agent.document import encode
-from agent.errors import UsageError
+from agent.errors import LocalTrouble, UsageError
 from agent.order import Order, Purpose
 from agent.reading import Reading
 from agent.visit import Box, visit
@@ -55,30 +56,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clock = parser.add_argument_group("clock proof")
     clock.add_argument("--ntp", metavar="HOST[:PORT]", action="append", default=[], help="ask this server; repeatable")
     clock.add_argument("--no-clock-check", action="store_true", help="bench only; recorded in the document")
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="be this agent: its clock, and its spool, which keeps the reading"
+    )
     parser.add_argument("--record", metavar="FILE", type=Path, help="write every byte exchanged to FILE")
 
 
 def run(arguments: argparse.Namespace) -> int:
     order = _order(arguments)
+    config = load_config(arguments.config) if arguments.config else None
     progress = ProgressLine()
-    box = Box(
-        agent_id=socket.gethostname(),
-        clock=SystemClock(),
-        clock_settings=clock_settings(arguments.ntp),
-        profile_dirs=tuple(arguments.profile_dir),
-        progress=progress,
-    )
+    box = _box(arguments, config, progress)
     try:
         outcome = asyncio.run(run_until_interrupted(visit(order, box, record=arguments.record)))
     finally:
         progress.close()
+    reading, trouble = outcome.reading, None
+    if config is not None:
+        from agent.service import keep_in_spool  # noqa: PLC0415 - 150 ms of cryptography, only where it is used
+
+        try:
+            reading = asyncio.run(keep_in_spool(config, reading))
+        except LocalTrouble as error:
+            trouble = error
     kind = arguments.format or ("table" if sys.stdout.isatty() else "json")
-    if kind == "table":
-        sys.stdout.write(show_reading(outcome.reading))
-    else:
-        sys.stdout.write(encode(outcome.reading).decode() + "\n")
+    sys.stdout.write(show_reading(reading) if kind == "table" else encode(reading).decode() + "\n")
     sys.stdout.flush()
-    return exit_status(outcome.reading, outcome.broken)
+    if trouble is not None:
+        raise trouble
+    return exit_status(reading, outcome.broken)
+
+
+def _box(arguments: argparse.Namespace, config: Config | None, progress: ProgressLine) -> Box:
+    """Return the agent that reads: the configured one, or this host with what the arguments say."""
+    profiles = tuple(arguments.profile_dir)
+    if config is None:
+        return Box(
+            agent_id=socket.gethostname(),
+            clock=SystemClock(),
+            clock_settings=clock_settings(arguments.ntp),
+            profile_dirs=profiles,
+            progress=progress,
+        )
+    agent = config.settings.agent
+    return Box(
+        agent_id=config.agent_id,
+        clock=SystemClock(),
+        clock_settings=clock_settings(arguments.ntp) if arguments.ntp else config.settings.clock,
+        profile_dirs=(*map(config.path, agent.profile_directories), *profiles),
+        rule_set_dirs=tuple(map(config.path, agent.rule_set_directories)),
+        progress=progress,
+    )
 
 
 def exit_status(reading: Reading, broken: Exception | None) -> int:

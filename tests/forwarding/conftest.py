@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.forward import ForwardSettings
+from agent.forward.settings import ForwardSettings
 from metersim.pki import Pki, add_agent, create_pki
 from tests.forwarding.forwarding_kit import AGENT, World
 

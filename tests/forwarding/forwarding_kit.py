@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from agent.forward import Forwarder, ForwardSettings
+from agent.forward.forwarder import Forwarder
 from agent.forward.mqtt import MqttDialer
+from agent.forward.settings import ForwardSettings
 from agent.forward.window import SendWindow
 from agent.keys import MdspKeys, load_device_key
 from agent.seal import Sealer

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import aiomqtt
 import pytest
 
-from agent.forward import Cause, ForwardTrouble, LinkState
+from agent.forward.reconnect import LinkState
+from agent.forward.trouble import Cause, ForwardTrouble
 from agent.spool import Priority
 from metersim.broker import running_broker
 from metersim.mdsp import Trouble

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.errors import LocalTrouble
-from agent.forward import Cause, ForwardTrouble
 from agent.forward.mqtt import MqttDialer
+from agent.forward.trouble import Cause, ForwardTrouble
 from agent.keys import load_device_key
 from metersim.pki import add_agent, create_pki, issue_certificate, issue_server
 from tests.forwarding.forwarding_kit import AGENT, World, fill, free_port

@@ -195,3 +195,23 @@ def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(place: Place) ->
     report = verify(place)
     assert report["problems"] == []
     assert report["links"] >= len(seen)
+
+
+def test_a_read_by_hand_can_go_into_the_agents_spool(place: Place) -> None:
+    with meter("--pty", "--scenario", "minimal") as address:
+        read = mrsp("read", address, "--format=json", "--config", place.config)
+    assert read.returncode == 0, read.stderr
+    document = json.loads(read.stdout)
+    assert (document["agent_id"], document["sequence"]) == (AGENT, 1)
+    status = json.loads(mrsp("spool", "status", "--json", "--config", place.config).stdout)
+    assert (status["depth"], status["chain_seq"]) == (1, 1)
+    assert verify(place)["sound"]
+
+
+def test_a_spool_that_cannot_be_written_still_prints_the_reading(place: Place) -> None:
+    (place.directory / "state").write_text("a file where the directory should be")
+    with meter("--pty", "--scenario", "minimal") as address:
+        read = mrsp("read", address, "--format=json", "--config", place.config)
+    assert read.returncode == 6
+    assert json.loads(read.stdout)["registers"]
+    assert "Traceback" not in read.stderr

@@ -1,0 +1,21 @@
+"""A forwarder over MQTT, put together from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent.forward.forwarder import Forwarder
+from agent.forward.mqtt import MqttDialer
+from agent.forward.settings import ForwardSettings
+from agent.forward.window import SendWindow
+from agent.keys import MdspKeys
+from agent.spool import Spool
+
+
+def mqtt_forwarder(
+    spool: Spool, settings: ForwardSettings, mdsp_keys: MdspKeys, *, clock: Callable[[], Mapping[str, Any]] = dict
+) -> Forwarder:
+    """Return the forwarder of `spool` over MQTT as `settings` say; `clock` is asked for each status message."""
+    dialer = MqttDialer(settings, agent_id=spool.agent_id)
+    return Forwarder(spool, dialer.dial, mdsp_keys, window=SendWindow(settings.window), clock=clock)
