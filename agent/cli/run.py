@@ -13,6 +13,7 @@ from pathlib import Path
 from agent.cli.interrupt import run_until_interrupted
 from agent.clock.system import SystemClock
 from agent.config import load_config
+from agent.errors import MrspError
 from agent.service import Service
 
 
@@ -27,4 +28,15 @@ def run(arguments: argparse.Namespace) -> int:
         asyncio.run(run_until_interrupted(service.run()))
     except KeyboardInterrupt:
         logging.getLogger("agent.service").info("stopped")
+    except BaseExceptionGroup as group:
+        troubles, bugs = group.split(MrspError)
+        if troubles is None or bugs is not None:
+            raise
+        raise _first(troubles) from group
     return 0
+
+
+def _first(group: BaseExceptionGroup[MrspError]) -> MrspError:
+    """Return the first trouble of what several tasks raised: the others ended because of it."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
