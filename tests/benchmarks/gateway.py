@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.forwarding.forwarding_kit import AGENT, free_port
 from tests.system.world import metersim
 
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-AGENT = "gw-0001"
 DAY_S = 86_400
 NEVER_S = DAY_S // 2  # from now: no visit while we measure
 
@@ -67,9 +69,7 @@ class Gateway:
     @classmethod
     def create(cls, directory: Path, *, ntp: str, meters: list[Meter]) -> Gateway:
         """Write the configuration and everything that it names."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         metersim("pki", str(directory / "pki"), "--agent", AGENT)
         secret = directory / "meter.password"
         secret.touch(mode=0o600)
@@ -96,11 +96,12 @@ class Gateway:
         )
         with subprocess.Popen([MOSQUITTO, "-c", str(file)], stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
-            try:
-                wait_for(process.stderr, "running")
-                yield process.stderr
-            finally:
-                process.terminate()
+            with collected(process.stderr) as log:
+                try:
+                    wait_for(log, "running")
+                    yield log
+                finally:
+                    process.terminate()
 
     @contextmanager
     def mdsp(self) -> Iterator[Iterator[dict[str, Any]]]:
@@ -130,6 +131,24 @@ class Gateway:
                     yield process
                 finally:
                     process.terminate()
+
+
+@contextmanager
+def collected(lines: Iterator[str]) -> Iterator[Iterator[str]]:
+    """Read `lines` to their end in the background, so that their writer never waits for us; yield them one by one."""
+    read: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def collect() -> None:
+        for line in lines:
+            read.put(line)
+        read.put(None)
+
+    collector = threading.Thread(target=collect)
+    collector.start()
+    try:
+        yield iter(read.get, None)
+    finally:
+        collector.join()
 
 
 def wait_for(lines: Iterator[str], text: str) -> None:

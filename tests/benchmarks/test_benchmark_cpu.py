@@ -37,11 +37,9 @@ async def visited() -> Collection:
         try:
             async with client.session(Secret(DEFAULT_PASSWORD.encode())):
                 await collector.configuration()
-                for tables in (WHO, SOURCES):
-                    await collector.tables(tables)
+                await collector.tables((*WHO, *SOURCES))
                 await collector.clock()
-                for tables in (CLOCK, REGISTERS):
-                    await collector.tables(tables)
+                await collector.tables((*CLOCK, *REGISTERS))
                 await collector.profile()
                 await collector.tables(LOGS)
         finally:

@@ -12,6 +12,7 @@ import asyncio
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -118,5 +119,5 @@ def counted(recording: Path) -> Session:
         octets=sum(record.length for record in records),
         table_octets=tables,
         largest_packet=largest,
-        turns=sum(one.direction != other.direction for one, other in zip(records, records[1:], strict=False)),
+        turns=sum(one.direction != other.direction for one, other in pairwise(records)),
     )
