@@ -257,6 +257,8 @@ class MeterSession:
                     self.state = State.SESSION
             case Security(password):
                 answer = self._handler.security(password)
+            case Wait(0):  # §9.6: 1–255; the session would end before the answer is out
+                answer = ResponseCode.ERR
             case Wait(seconds):
                 self._link.watch_traffic(now, seconds)
             case Logoff():
@@ -304,7 +306,7 @@ class MeterSession:
     def _negotiate(self, request: Negotiate) -> bytes | ResponseCode:
         overhead = OVERHEAD if self._options.size_excludes_overhead else 0
         if request.packet_size < DEFAULT_SIZE - overhead or request.packets < 1:
-            return ResponseCode.IAR
+            return ResponseCode.ERR  # §9.1: Negotiate knows no IAR
         size = min(request.packet_size, self.limits.packet_size - overhead, LARGEST_SIZE - overhead)
         baud = self._link.baud
         for code in request.baud_codes if baud else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from drivers.c1219 import Context, Quirks, decode, encode, size
 from drivers.c1219.clock import clock_of
-from drivers.c1219.codec import decode_record
+from drivers.c1219.codec import decode_record, encode_record
 from drivers.c1219.events import events_of
 from drivers.c1219.identity import identity_of
 from drivers.c1219.procedures import DateTimeSet, RemoteReset, SetDateTime, UpdateLastRead
@@ -128,8 +129,14 @@ def _read_profile(data: st.DataObject, context: Context, times: MeterTimes, data
 @given(data=st.data(), octets=st.binary(max_size=16))
 def test_any_octets_are_parameters_or_a_data_error(kind: Any, data: st.DataObject, octets: bytes) -> None:
     context = read(Context(), 0, draw_st00(data))
-    with contextlib.suppress(DataError):
-        decode_record(kind, octets, context)
+    try:
+        decoded = decode_record(kind, octets, context)
+    except DataError as error:
+        refusal = error.message
+    else:
+        assert decode_record(kind, encode_record(decoded, context), context) == decoded
+        return
+    assert re.search(rf"{kind.__name__} has {len(octets)} octets, not \d|reserved time format", refusal)
 
 
 @pytest.mark.parametrize("number", [*range(1, 77)])

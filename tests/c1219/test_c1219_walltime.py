@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,14 @@ WIDTHS = {
     "STIME_DATE": walltime.STIME_WIDTHS,
     "TIME": walltime.TIME_WIDTHS,
 }
+Read = Callable[[bytes, int, Order], object]
+Write = Callable[[Any, int, Order, int], bytes]
+CODECS: tuple[tuple[tuple[int, ...], Read, Write, type], ...] = (
+    (walltime.LTIME_WIDTHS, walltime.decode, walltime.encode, datetime),
+    (walltime.STIME_WIDTHS, walltime.decode, walltime.encode, datetime),
+    (walltime.TIME_WIDTHS, walltime.decode_time, walltime.encode_time, timedelta),
+    (walltime.DATE_WIDTHS, walltime.decode_date, walltime.encode_date, date),
+)
 
 
 @pytest.mark.parametrize("vector", VECTORS["times"], ids=lambda v: f"{v['type']}-{v['tm_format']}-{v['hex'][:5]}")
@@ -110,11 +118,11 @@ def test_spans_come_back(seconds: int, tm_format: int, order: Order) -> None:
 
 @given(st.integers(0, 4), st.binary(min_size=6, max_size=6))
 def test_any_octets_give_a_time_none_or_a_refusal(tm_format: int, octets: bytes) -> None:
-    for widths, read in (
-        (walltime.LTIME_WIDTHS, walltime.decode),
-        (walltime.STIME_WIDTHS, walltime.decode),
-        (walltime.TIME_WIDTHS, walltime.decode_time),
-        (walltime.DATE_WIDTHS, walltime.decode_date),
-    ):
-        with contextlib.suppress(walltime.ImpossibleTime):
-            read(octets[: widths[tm_format]], tm_format, "little")
+    for widths, read, write, kind in CODECS:
+        size = widths[tm_format]
+        try:
+            value = read(octets[:size], tm_format, "little")
+        except walltime.ImpossibleTime:
+            continue
+        assert value is None or type(value) is kind
+        assert read(write(value, tm_format, "little", size), tm_format, "little") == value

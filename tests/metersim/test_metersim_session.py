@@ -144,9 +144,9 @@ async def test_tables_need_the_password_except_who_it_is(client: RawClient) -> N
         assert await client.request(full_read(table)) == ISC
 
 
-async def test_a_table_that_is_not_there_is_inappropriate(client: RawClient) -> None:
+async def test_a_table_that_cannot_be_read_is_inappropriate(client: RawClient) -> None:
     await client.log_on()
-    for table in (17, 66, 2048):
+    for table in (7, 17, 66, 2048):
         assert await client.request(full_read(table)) == IAR
 
 

@@ -6,20 +6,24 @@ import asyncio
 import random
 import selectors
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from drivers.errors import LineLost
+from drivers.psem.client import PsemClient
 from drivers.psem.codes import ResponseCode
 from drivers.psem.meter import MeterEvent, MeterLimits, MeterSession, Served, SpeedChanged
 from drivers.psem.options import PsemOptions
 from drivers.psem.replies import IdentifyReply
 from drivers.psem.services import Identify, Request
+from drivers.psem.states import State
 from drivers.secret import Secret
 
 _T = TypeVar("_T")
 PASSWORD = Secret(b"PASSWORD01")
+LONG = bytes(n * 7 % 251 for n in range(5000))
+LEFT = ["Logoff", "Terminate"]  # the last requests of a session that ends well
 
 
 class _Instantly(selectors.DefaultSelector):
@@ -313,3 +317,35 @@ class Line:
             piece = bytes(octet ^ 0x5A for octet in piece)
         self._inbox += piece
         self._arrived.set()
+
+
+def visit(
+    story: Callable[[PsemClient, Line], Awaitable[None]],
+    handler: Tables | None = None,
+    *,
+    options: PsemOptions | None = None,
+    limits: MeterLimits | None = None,
+    password: Secret | None = None,
+    baud: int = 9600,
+) -> Line:
+    """A whole session with `story` inside; returns the line, to see what happened on it."""
+
+    async def main() -> Line:
+        line = Line(handler or Tables({1: b"first", 64: LONG}), options=options, limits=limits, baud=baud)
+        client = PsemClient(line, options, clock=clock)
+        try:
+            async with client.session(password) as session:
+                assert session is client
+                await story(client, line)
+        finally:
+            await asyncio.sleep(1)  # the last ACK arrives
+            assert client.state is State.BASE
+            assert line.collisions == 0
+        assert line.meter.state is State.BASE
+        return line
+
+    return run(main())
+
+
+async def nothing(client: PsemClient, line: Line) -> None:
+    """A session in which nothing is asked."""

@@ -272,7 +272,16 @@ def test_negotiate(asked: Negotiate, agreed: NegotiateReply) -> None:
 def test_values_that_cannot_be_negotiated(asked: Negotiate) -> None:
     async def story(talk: Talk, tables: Tables) -> None:
         await talk(Identify())
-        assert await talk(asked) == bytes((IAR,))
+        assert await talk(asked) == bytes((ERR,))
+
+    with_meter(story)
+
+
+def test_wait_for_no_time_is_refused_and_keeps_the_session() -> None:
+    async def story(talk: Talk, tables: Tables) -> None:
+        await talk(Identify())
+        assert await talk(Wait(0)) == bytes((ERR,))
+        assert await talk(Wait(1)) == bytes((OK,))
 
     with_meter(story)
 

@@ -87,8 +87,11 @@ async def test_input_just_before_a_discard_or_a_speed_change_does_not_look_like_
             transport.discard_input()
         await asyncio.sleep(0)
         os.write(peer._master, b"\x06")
-        while b"\x06" not in await transport.read():
-            pass
+        heard = b""
+        while b"\x06" not in heard:
+            heard += await transport.read()
+        assert heard.strip(b"noise") == b"\x06"
+        assert transport.baud == 9600
         await transport.close()
 
 

@@ -96,15 +96,13 @@ class Image:
                 raise ScenarioError(f"ST{number:02} cannot be written: {error}") from error
 
     def octets(self, number: int, true_us: int) -> bytes | None:
-        """The whole table at this true time; None if the meter does not have it."""
+        """The whole table at this true time; None if there is none to be read (ST07 is for writing)."""
         if number in self._fixed:
             return self._fixed[number]
         if number in self._live:
             return encode(self._live[number](true_us), self.context)
         if number in self._data_tables:
             return self._data_set(number, true_us)
-        if number == 7:
-            return b""
         if number == 8:
             return encode(self.response, self.context) if self.response else b""
         return None
