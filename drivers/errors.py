@@ -24,7 +24,7 @@ class MrspError(Exception):
         return self
 
     def __str__(self) -> str:
-        where = f"{self.meter}: " if self.meter else ""
+        where = f"{self.meter}: " if self.meter and self.meter not in self.message else ""
         return f"{where}{self.message}" + (f" ({self.advice})" if self.advice else "")
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and `kill` end a visit the clean way: the task is cancelled, so the meter is logged off first."""
+"""Ctrl-C, `kill` and a closed terminal end a visit the clean way: cancelled, so that the meter is logged off first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def run_until_interrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work`; on SIGINT or SIGTERM cancel it, wait for its clean-up, and raise `KeyboardInterrupt`."""
+    """Run `work`; on SIGINT, SIGTERM or SIGHUP cancel it, wait for its clean-up, and raise `KeyboardInterrupt`."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     interrupted = False
@@ -21,7 +21,10 @@ async def run_until_interrupted(work: Coroutine[Any, Any, T]) -> T:
         interrupted = True
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else run by nohup
+        heeded.append(signal.SIGHUP)
+    for number in heeded:
         loop.add_signal_handler(number, interrupt)
     try:
         return await task
@@ -30,5 +33,5 @@ async def run_until_interrupted(work: Coroutine[Any, Any, T]) -> T:
             raise KeyboardInterrupt from None
         raise
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in heeded:
             loop.remove_signal_handler(number)

@@ -25,6 +25,7 @@ class Entry:
     module: str
     summary: str
     example: str
+    intermixed: bool = False  # takes a list of names, before, between or after its options
 
 
 COMMANDS = {
@@ -34,7 +35,9 @@ COMMANDS = {
     "config": Entry("config", "validate a configuration and say what it means", "mrsp config check mrsp.toml"),
     "clock": Entry("clock", "prove this box's clock", "mrsp clock --ntp time.nist.gov"),
     "spool": Entry("spool", "look into the durable queue", "mrsp spool status --config mrsp.toml"),
-    "tables": Entry("tables", "read and print decoded C12.19 tables", "mrsp tables /dev/ttyUSB0 ST01 ST23"),
+    "tables": Entry(
+        "tables", "read and print decoded C12.19 tables", "mrsp tables /dev/ttyUSB0 ST01 ST23", intermixed=True
+    ),
     "profile": Entry("profile", "list and show meter family profiles", "mrsp profile list"),
     "keys": Entry("keys", "create and inspect the device identity", "mrsp keys init --config mrsp.toml"),
 }
@@ -64,7 +67,8 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log to standard error; twice for detail")
     command.add_arguments(parser)
-    return _guarded(command, parser.parse_args(argv[1:]))
+    parse = parser.parse_intermixed_args if entry.intermixed else parser.parse_args
+    return _guarded(command, parse(argv[1:]))
 
 
 def _guarded(command: Command, arguments: argparse.Namespace) -> int:

@@ -11,11 +11,13 @@ from decimal import Decimal
 
 from drivers.base import Progress
 from drivers.c1219 import BlockLayout, Context, block_layout, decode, size
+from drivers.c1219.decade0 import FIXED_OCTETS
 from drivers.c1219.decade6 import ProfileLimits, ProfileStatus
 from drivers.c1219.profile import elements
 from drivers.data import Problem
 from drivers.errors import DataError, MeterRefused, MrspError
 from drivers.psem.client import PsemClient
+from drivers.psem.codes import TOO_MUCH
 from drivers.psem.collection import ClockLook, Collection
 from drivers.psem.replies import BadTableData
 from drivers.psem.services import table_name
@@ -62,8 +64,21 @@ class Collector:
 
     async def configuration(self) -> None:
         """Read ST00, which decides everything. Raises `MeterRefused` or `DataError` if there is no usable one."""
-        octets = await self._read(0, None)
+        try:
+            octets = await self._read(0, None)
+        except MeterRefused as refused:  # such as a meter that does not negotiate, for an ST00 of more than 52 octets
+            if refused.code not in TOO_MUCH:
+                raise
+            octets = await self._configuration_in_pieces()
         self.context = self.context.with_table(decode(0, octets, self.context))
+
+    async def _configuration_in_pieces(self) -> bytes:
+        """Read ST00 by offset: first the octets that say how long it is."""
+        head = await self._client.read_offset(0, 0, FIXED_OCTETS)
+        whole = size(0, self.context.with_table(decode(0, head, self.context))) or FIXED_OCTETS
+        octets = head + await self._client.read_offset(0, FIXED_OCTETS, whole - FIXED_OCTETS)
+        self.collection.octets[table_name(0)] = octets
+        return octets
 
     async def tables(self, numbers: tuple[int, ...]) -> None:
         """Read those of `numbers` that the meter has."""

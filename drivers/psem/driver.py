@@ -54,7 +54,7 @@ class PsemDriver:
             except MrspError as error:
                 raise error.at(task.url) from error.__cause__
             collection = collector.collection
-            data = meter_data(collection, profile, site_zone=task.site_zone)
+            data = meter_data(collection, profile, site_zone=task.site_zone, zone_assumed=task.zone_assumed)
             _refuse_nothing(task, data, collection, broken)
             report = _line_report(client, line, task.monotonic_ns() - started_ns)
             return replace(data, broken=broken, line=report, method=_method(task, client))

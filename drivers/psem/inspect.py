@@ -72,7 +72,7 @@ def _with_limits(wanted: Sequence[int], used: frozenset[int]) -> list[int]:
     order: dict[int, None] = {}
     for number in wanted:
         limits = _DECIDES.get(number // 10, ()) if number < MANUFACTURER else ()
-        order.update(dict.fromkeys(limit for limit in limits if limit in used and limit != number))
+        order.update(dict.fromkeys(limit for limit in limits if limit in used and limit < number))
         order[number] = None
     return list(order)
 

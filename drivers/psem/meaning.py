@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
+from drivers.c1219 import Context
 from drivers.c1219.clock import clock_of
 from drivers.c1219.decade5 import Clock, ClockState
 from drivers.c1219.events import events_of
@@ -20,17 +21,27 @@ from drivers.profiles import Profile
 from drivers.psem.collection import Collection
 
 
-def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | None) -> MeterData:
-    """Return everything that the tables say; what they fail to say is among the problems. Never raises."""
+def meter_data(
+    collection: Collection, profile: Profile, *, site_zone: tzinfo | None, zone_assumed: bool = False
+) -> MeterData:
+    """Return everything that the tables say; what they fail to say is among the problems. Never raises.
+
+    `zone_assumed`: nobody said that the site is in `site_zone`. It serves only where the meter's times would mean
+    nothing without a zone, and that is among the remarks; it never decides on daylight saving otherwise.
+    """
     context = collection.context
     if 0 not in context:
         return MeterData(identity=identity_of(context), profile=profile.name, problems=tuple(collection.problems))
-    times = MeterTimes.of(context, site_zone)
+    times = MeterTimes.of(context, None if zone_assumed else site_zone)
+    remarks = [Problem(table, remark, lost=False) for table, remark in context.remarks()]
+    if times.problem and zone_assumed and site_zone is not None:
+        times = MeterTimes.of(context, site_zone)
+        reason = f"neither the meter nor the order says in which zone: that of this box, {site_zone}, is assumed"
+        remarks.append(Problem("times", reason, lost=False))
     registers, register_problems = registers_of(context, times)
     events, event_problems = events_of(context, times)
     clock = _clock(collection, times)
     blocks, block_problems = _blocks(collection, times, now=_clock_then(collection, clock))
-    remarks = [Problem(table, remark, lost=False) for table, remark in context.remarks()]
     stamped = blocks or events or any(register.occurred_at or register.period_end for register in registers)
     if stamped and Clock.number not in context and ClockState.number not in context:
         remarks.append(_assumed(times))
@@ -55,6 +66,14 @@ def _assumed(times: MeterTimes) -> Problem:
     sense = "local standard time" if times.offset or times.site_zone is not None else "UTC"
     reason = f"neither ST52 nor ST55 was read, which say whether they are local: taken as {sense}"
     return Problem("the meter's times", reason, lost=False)
+
+
+def _unset_clock(context: Context) -> Problem | None:
+    """Return a problem if a clock table was read that holds no time."""
+    shown = context.find(Clock) or context.find(ClockState)
+    if shown is None or shown.clock_calendar is not None or not context.st00.tm_format:
+        return None
+    return Problem(f"ST{shown.number}", "the meter's clock holds no time: it is not set, or has stopped")
 
 
 def _clock_then(collection: Collection, clock: ClockSample | None) -> datetime | None:

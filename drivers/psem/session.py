@@ -54,6 +54,7 @@ _SILENT_ADVICE: Final = (
     "turn the probe by 180° (ANSI and IEC heads differ), check its power (dtr, rts), the baud rate, and whether the "
     "meter's port sleeps; an IEC 62056-21 meter does not speak C12.18"
 )
+_GONE_ADVICE: Final = "it did answer before: check that the probe still sits and has power, or the connection"
 _NOISE_ADVICE: Final = "check baud rate and parity (9600 8N1), the seat of the probe, and that it is a C12.18 meter"
 
 
@@ -223,6 +224,9 @@ class Session:
             payload = await self._identify()
         except MeterSilent as error:
             self._maybe_open = False
+            if self.identity is not None:
+                msg = f"the meter on {self.exchange.transport.name} has fallen silent: no more answer to Identify"
+                raise _GivenUp(msg, advice=_GONE_ADVICE) from error
             msg = f"no answer to Identify on {self.exchange.transport.name}"
             raise _GivenUp(msg, advice=_SILENT_ADVICE) from error
         except LineTooBad as error:
@@ -428,6 +432,7 @@ class Session:
             async with asyncio.timeout(4 * response_s):
                 if not self.exchange.link.idle:
                     await self.exchange.settle()
+                    self.exchange.link.forget_peer()  # one answer was not heard: the next may equal the one before it
                 if self.state is State.SESSION and self.options.logoff and self._adrift is None:
                     await self._quietly(Logoff(), Manner(response_s, retries=0))
                 if not await self._terminate(response_s):

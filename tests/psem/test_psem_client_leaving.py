@@ -60,6 +60,32 @@ def test_cancellation_at_any_time_leaves_the_meter_in_base(seconds: float, times
     assert line.requests()[-1] == "Terminate"
 
 
+def test_an_answer_unheard_when_cancelled_does_not_make_the_next_look_like_a_duplicate() -> None:
+    class Cancelling(Tables):
+        def read_table(self, table: int, offset: int | None, count: int | None) -> bytes | ResponseCode:
+            task.cancel()
+            return super().read_table(table, offset, count)
+
+    async def main() -> tuple[Line, float]:
+        nonlocal task
+        line = Line(Cancelling({1: b"first"}))
+
+        async def work() -> None:
+            async with PsemClient(line, clock=clock).session() as client:
+                await client.read_table(1)
+
+        began = clock()
+        task = asyncio.create_task(work())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return line, clock() - began
+
+    task: asyncio.Task[None]
+    line, took = run(main())
+    assert line.requests()[-2:] == LEFT
+    assert took < 3
+
+
 def test_a_deadline_around_a_session_ends_as_one() -> None:
     async def main() -> Line:
         line = Line(Tables({64: LONG}))

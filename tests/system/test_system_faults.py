@@ -186,3 +186,13 @@ def test_a_recording_replays_to_the_same_reading(tmp_path: Path) -> None:
     again = reading_of(mrsp("read", f"replay://{recording}", *BENCH, "--password-file", secret))
     for part in ("meter", "registers", "interval_blocks", "events", "meter_status"):
         assert again[part] == live[part], part
+
+
+def test_a_meter_that_does_not_say_its_zone_takes_the_sites_or_says_what_was_assumed(tmp_path: Path) -> None:
+    right = reading_of(read(tmp_path))["interval_blocks"]
+    told = reading_of(read(tmp_path, "--fault=refuse=ST53", options=("--site-zone=America/New_York",)))
+    assert told["interval_blocks"] == right
+    assumed = reading_of(read(tmp_path, "--fault=refuse=ST53"))
+    assert len(assumed["interval_blocks"]) == len(right)
+    assert any("of this box, UTC, is assumed" in problem["reason"] for problem in assumed["problems"])
+    assert outcomes(assumed)["table_data"] == "fail"

@@ -131,3 +131,11 @@ def test_a_directory_that_cannot_be_written_is_the_boxs_trouble(
     err = capsys.readouterr().err
     assert err.startswith("mrsp: ")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["--json", "ST01", "foo"], ["ST01", "--raw", "foo"], ["ST01", "foo", "--json"]])
+def test_tables_are_named_before_between_or_after_the_options(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tables", "tcp://127.0.0.1:9", *words]) == 2
+    assert "'foo' is not a table" in capsys.readouterr().err
