@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import Protocol
 
 from drivers.errors import MrspError
@@ -104,6 +105,9 @@ def _overview() -> str:
 
 
 def entry() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a bar or dash that the terminal lacks is no reason to fail
     sys.exit(main(sys.argv[1:]))
 
 

@@ -80,7 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
         except LocalTrouble as error:
             trouble = error
     kind = arguments.format or ("table" if sys.stdout.isatty() else "json")
-    sys.stdout.write(show_reading(reading) if kind == "table" else encode(reading).decode() + "\n")
+    if kind == "table":
+        sys.stdout.write(show_reading(reading))
+    else:
+        sys.stdout.buffer.write(encode(reading) + b"\n")  # UTF-8, whatever the terminal's encoding
     sys.stdout.flush()
     if trouble is not None:
         raise trouble
