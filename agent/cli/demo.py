@@ -113,8 +113,11 @@ async def _demo(directory: Path, meters: int) -> int:
         if keys is None:
             raise LocalTrouble("the demo's configuration names no MDSP keys")
         await _deliver(spool, forwarder_of(config, spool, keys, dict))
-    sys.stdout.write(f"\n{len(failed)} checks found something; such a reading is delivered too, with what was found\n")
-    sys.stdout.write("".join(f"  {failure}\n" for failure in failed))
+    if failed:
+        sys.stdout.write("\nwhat the checks found; such a reading is delivered too, with what was found\n")
+        sys.stdout.write("".join(f"  {failure}\n" for failure in failed))
+    else:
+        sys.stdout.write("\nevery check passed\n")
     return 0
 
 
