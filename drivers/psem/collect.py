@@ -35,6 +35,7 @@ MANUFACTURER = 2048  # manufacturer table n has the id 2048 + n (C12.19)
 _OVERHEAD = 8  # octets of a packet around its data
 _READ_REQUEST = 3
 _NOT_TO_BE_HAD = (MeterRefused, DataError, BadTableData)  # one table or piece of it; the session goes on
+_KEPT_EVERY = 8_192  # octets of a profile after which its blocks are kept, should the line break later
 _MOST_ROUNDS = 3  # times that the newest block is read again because it grew meanwhile
 
 
@@ -161,15 +162,9 @@ class Collector:
     def _grown(self, data_set: int, before: ProfileStatus) -> tuple[int, ...]:
         """Return the elements to read again because the meter stored intervals since `before`."""
         old, new = before.sets[data_set - 1], self.context.need(ProfileStatus).sets[data_set - 1]
-        if (
-            old is None
-            or new is None
-            or (old.last_block_seq_nbr, old.nbr_valid_int)
-            == (
-                new.last_block_seq_nbr,
-                new.nbr_valid_int,
-            )
-        ):
+        if old is None or new is None:
+            return ()
+        if (old.last_block_seq_nbr, old.nbr_valid_int) == (new.last_block_seq_nbr, new.nbr_valid_int):
             return ()
         valid = elements(self.context, data_set)
         added = new.last_block_seq_nbr - old.last_block_seq_nbr
@@ -183,7 +178,7 @@ class Collector:
         sample = await self._sample(table, data_set) if wanted else b""
         layout = block_layout(self.context, data_set, sample=sample)
         done = 0
-        for start, count in _runs(wanted):
+        for start, count in _runs(wanted, most=max(1, _KEPT_EVERY // layout.size)):
             octets = await self._run(table, start, count, layout.size, (done, len(wanted)))
             for number in range(len(octets) // layout.size):
                 found[start + number] = octets[number * layout.size : (number + 1) * layout.size]
@@ -253,11 +248,11 @@ class Collector:
         return Decimal(10 * (octets + _OVERHEAD)) / baud if baud else Decimal(0)
 
 
-def _runs(wanted: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Return (first, count) of neighbouring element numbers, in the order of the table."""
+def _runs(wanted: tuple[int, ...], *, most: int) -> list[tuple[int, int]]:
+    """Return (first, count) of at most `most` neighbouring element numbers, in the order of the table."""
     runs: list[tuple[int, int]] = []
     for element in sorted(set(wanted)):
-        if runs and element == sum(runs[-1]):
+        if runs and element == sum(runs[-1]) and runs[-1][1] < most:
             runs[-1] = (runs[-1][0], runs[-1][1] + 1)
         else:
             runs.append((element, 1))

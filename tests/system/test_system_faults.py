@@ -138,6 +138,20 @@ def test_a_line_that_breaks_in_the_profile_keeps_the_registers(tmp_path: Path) -
     assert "ended early" in run.stderr
 
 
+def test_a_line_that_breaks_late_keeps_the_blocks_that_were_whole(tmp_path: Path) -> None:
+    setup = ("--scenario", "profile-35d", "--now", NOW, "--freeze")
+    secret = password_file(tmp_path, "profile-35d")
+    with meter("--pty", *setup) as address:
+        whole = reading_of(mrsp("read", address, *BENCH, "--password-file", secret))["interval_blocks"]
+    with meter("--pty", *setup, "--fault=silence_after=12000") as address:
+        run = mrsp("read", address, *BENCH, "--password-file", secret)
+    assert run.returncode == 3, run.stderr
+    kept = reading_of(run)["interval_blocks"]
+    assert 0 < len(kept) < len(whole)
+    right = {(block["channel"], block["first_interval_end"]): block["values"] for block in whole}
+    assert all(right[block["channel"], block["first_interval_end"]] == block["values"] for block in kept)
+
+
 def test_a_wrong_baud_rate_is_a_silent_or_noisy_line(tmp_path: Path) -> None:
     with meter("--pty", "--baud-pace", *SETUP) as address:
         run = mrsp("read", f"serial://{address}?baud=2400", *BENCH)
