@@ -35,7 +35,7 @@ MANUFACTURER = 2048  # manufacturer table n has the id 2048 + n (C12.19)
 _OVERHEAD = 8  # octets of a packet around its data
 _READ_REQUEST = 3
 _NOT_TO_BE_HAD = (MeterRefused, DataError, BadTableData)  # one table or piece of it; the session goes on
-_KEPT_EVERY = 8_192  # octets of a profile after which its blocks are kept, should the line break later
+_KEPT_EVERY = 16_384  # octets of a profile after which its blocks are kept, should the line break later
 _MOST_ROUNDS = 3  # times that the newest block is read again because it grew meanwhile
 
 

@@ -139,11 +139,11 @@ def test_a_line_that_breaks_in_the_profile_keeps_the_registers(tmp_path: Path) -
 
 
 def test_a_line_that_breaks_late_keeps_the_blocks_that_were_whole(tmp_path: Path) -> None:
-    setup = ("--scenario", "profile-35d", "--now", NOW, "--freeze")
-    secret = password_file(tmp_path, "profile-35d")
+    setup = ("--scenario", "commercial-4ch", "--now", NOW, "--freeze")
+    secret = password_file(tmp_path, "commercial-4ch")
     with meter("--pty", *setup) as address:
         whole = reading_of(mrsp("read", address, *BENCH, "--password-file", secret))["interval_blocks"]
-    with meter("--pty", *setup, "--fault=silence_after=12000") as address:
+    with meter("--pty", *setup, "--fault=silence_after=30000") as address:
         run = mrsp("read", address, *BENCH, "--password-file", secret)
     assert run.returncode == 3, run.stderr
     kept = reading_of(run)["interval_blocks"]
