@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.checks import ClockFacts, Subject, load_rule_set, run_checks
 from agent.clock.instant import Clock, Instant, read_instant
-from agent.clock.measure import policy_of, prove
+from agent.clock.measure import prove
 from agent.clock.proof import ClockProof, Permit, Policy
 from agent.clock.settings import ClockSettings
 from agent.credentials import load_password
@@ -102,8 +102,7 @@ def _task(order: Order, box: Box, record: Path | None) -> Task:
         user_id=order.user_id,
         user=order.user,
         password=load_password(Path(order.password_file)) if order.password_file else None,
-        site_zone=_zone(order.site.zone) if order.site.zone else policy_of(box.clock_settings).zone,
-        zone_assumed=order.site.zone is None,
+        site_zone=_zone(named) if (named := order.site.zone or box.clock_settings.zone) else None,
         since=order.last_read_at,
         record=record,
         progress=box.progress,

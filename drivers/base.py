@@ -36,7 +36,6 @@ class Task:
     password: Secret | None = None
     registers_only: bool = False
     site_zone: tzinfo | None = None  # where the meter stands, if it does not say itself
-    zone_assumed: bool = False  # nobody said so: it is the zone of this box, taken to stand where the meter does
     since: datetime | None = None
     record: Path | None = None  # write every byte exchanged to this file
     options: dict[str, str] = field(default_factory=dict)  # line options of the URL's query and the configuration

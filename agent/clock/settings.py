@@ -69,7 +69,7 @@ class ClockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chronyc: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] = ("chronyc",)  # command, and -h/-p if need be
     ppm: Decimal = Decimal(50)  # bound of the box's oscillator in holdover
     max_offset_s: Decimal = Decimal(60)  # UBP: within one minute
-    zone: Text | None = None  # IANA name; whose midnight begins the day. None: the box's
+    zone: Text | None = None  # IANA name of where box and meters stand; its midnight begins the day. None: the box's
     ntp_timeout_s: Seconds = 1.5  # for one answer
     ntp_samples: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
     ntp_spacing_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = (

@@ -154,11 +154,19 @@ class MqttDialer:
     @contextmanager
     def _named_errors(self, complaints: _Complaints) -> Iterator[None]:
         where = f"{self._settings.host}:{self._settings.port}"
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task is not None else 0
+        failure: aiomqtt.MqttError | None = None
         try:
             yield
         except aiomqtt.MqttError as err:
-            cause, what = _classify(err, complaints.last)
-            raise ForwardTrouble(f"broker {where}: {what}", cause=cause) from err
+            failure = err
+        if task is not None and task.cancelling() > cancelled:
+            # Python 3.11: `asyncio.wait_for`, in the library, forgets a cancellation that comes with the answer.
+            raise asyncio.CancelledError from failure
+        if failure is not None:
+            cause, what = _classify(failure, complaints.last)
+            raise ForwardTrouble(f"broker {where}: {what}", cause=cause) from failure
 
 
 class _MqttUplink:

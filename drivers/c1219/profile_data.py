@@ -46,6 +46,10 @@ def block_layout(context: Context, data_set: int, *, total: int | None = None, s
     """
     both = [BlockLayout.of(context, data_set, closure=closure) for closure in (False, True)]
     without, with_field = both
+    if not without.size:
+        raise DataError(
+            f"ST61 and ST62 describe blocks of no octets for set {data_set}", advice="read ST61 and ST62 again"
+        )
     if context.quirks.closure_field != "by_size":
         return with_field if context.quirks.closure_field == "present" else without
     blocks = context.st61.of_set(data_set, "nbr_blks")

@@ -17,6 +17,7 @@ from drivers.c1219.decade5 import Clock, ClockState, TimeOffset
 
 _TWO_O_CLOCK = timedelta(hours=2)
 _HOUR = timedelta(hours=1)
+_FARTHEST, _QUARTER = 14 * 60, 15  # minutes: zones lie within 14 hours of UTC, on quarters of an hour
 _COUNTERS = frozenset({3, 4})  # TM_FORMATs that count from 1970
 
 
@@ -48,7 +49,7 @@ class MeterTimes:
         clock = context.find(Clock) or context.find(ClockState)
         local, daylight, note = _sense(context, clock)
         offsets = context.find(TimeOffset)
-        said = offsets.time_zone_offset if offsets is not None else None
+        said = _possible(offsets.time_zone_offset) if offsets is not None else None
         offset = timedelta(minutes=said or 0) if local else timedelta()
         amount = timedelta(minutes=offsets.dst_time_amt) if offsets is not None else _HOUR
         zone = site_zone if local and said is None else None
@@ -124,6 +125,11 @@ class MeterTimes:
 
 
 _WINTER = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+
+
+def _possible(minutes: int | None) -> int | None:
+    """Return a zone offset that some place on earth could have; an unset FFFFH, say, is none."""
+    return minutes if minutes is not None and abs(minutes) <= _FARTHEST and minutes % _QUARTER == 0 else None
 
 
 def _standard_offset(zone: tzinfo, wall: datetime) -> timedelta:

@@ -21,23 +21,13 @@ from drivers.profiles import Profile
 from drivers.psem.collection import Collection
 
 
-def meter_data(
-    collection: Collection, profile: Profile, *, site_zone: tzinfo | None, zone_assumed: bool = False
-) -> MeterData:
-    """Return everything that the tables say; what they fail to say is among the problems. Never raises.
-
-    `zone_assumed`: nobody said that the site is in `site_zone`. It serves only where the meter's times would mean
-    nothing without a zone, and that is among the remarks; it never decides on daylight saving otherwise.
-    """
+def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | None) -> MeterData:
+    """Return everything that the tables say; what they fail to say is among the problems. Never raises."""
     context = collection.context
     if 0 not in context:
         return MeterData(identity=identity_of(context), profile=profile.name, problems=tuple(collection.problems))
-    times = MeterTimes.of(context, None if zone_assumed else site_zone)
+    times = MeterTimes.of(context, site_zone)
     remarks = [Problem(table, remark, lost=False) for table, remark in context.remarks()]
-    if times.problem and zone_assumed and site_zone is not None:
-        times = MeterTimes.of(context, site_zone)
-        reason = f"neither the meter nor the order says in which zone: that of this box, {site_zone}, is assumed"
-        remarks.append(Problem("times", reason, lost=False))
     registers, register_problems = registers_of(context, times)
     events, event_problems = events_of(context, times)
     clock = _clock(collection, times)
@@ -45,6 +35,8 @@ def meter_data(
     stamped = blocks or events or any(register.occurred_at or register.period_end for register in registers)
     if stamped and Clock.number not in context and ClockState.number not in context:
         remarks.append(_assumed(times))
+    if (unset := _unset_clock(context)) is not None:
+        remarks.append(unset)
     return MeterData(
         identity=identity_of(context),
         profile=profile.name,

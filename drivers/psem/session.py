@@ -225,7 +225,7 @@ class Session:
         except MeterSilent as error:
             self._maybe_open = False
             if self.identity is not None:
-                msg = f"the meter on {self.exchange.transport.name} has fallen silent: no more answer to Identify"
+                msg = f"the meter on {self.exchange.transport.name} has fallen silent: no answer to Identify any more"
                 raise _GivenUp(msg, advice=_GONE_ADVICE) from error
             msg = f"no answer to Identify on {self.exchange.transport.name}"
             raise _GivenUp(msg, advice=_SILENT_ADVICE) from error

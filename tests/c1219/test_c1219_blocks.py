@@ -223,7 +223,7 @@ def test_a_short_table_with_impossible_times_is_refused() -> None:
 
 
 def test_a_profile_without_channels_is_refused() -> None:
-    with pytest.raises(DataError, match="ST64 has 0 octets"):
+    with pytest.raises(DataError, match="blocks of no octets"):
         decode(64, b"", profile(channels=0, intervals=0, general={"tm_format": 0}))
 
 

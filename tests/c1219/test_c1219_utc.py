@@ -296,7 +296,7 @@ def test_no_clock() -> None:
 @given(
     st.datetimes(datetime(1990, 1, 1), datetime(2089, 12, 31)),  # noqa: DTZ001 - wall times have no zone
     st.integers(0, 127),
-    st.integers(-14 * 60, 14 * 60),
+    st.integers(-14 * 4, 14 * 4).map(lambda quarters: 15 * quarters),
     st.booleans() | st.none(),
 )
 def test_every_time_becomes_an_instant_within_the_shift(
@@ -309,3 +309,12 @@ def test_every_time_becomes_an_instant_within_the_shift(
     shift = shown.replace(tzinfo=UTC) - instant.utc - times.offset
     assert shift in {timedelta(), times.amount}
     assert replace(times, amount=timedelta()).to_utc(shown) is not None
+
+
+@pytest.mark.parametrize("zone_min", [-1, 32767, 900, -7])
+def test_a_zone_offset_that_no_place_has_says_nothing(zone_min: int) -> None:
+    context = meter(0x20, zone_min=zone_min)
+    assert "give the site's zone" in MeterTimes.of(context).problem
+    instant = MeterTimes.of(context, NEW_YORK).to_utc(wall("2026-01-01 12:00"))
+    assert instant is not None
+    assert instant.utc == utc("2026-01-01 17:00")

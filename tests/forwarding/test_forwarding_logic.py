@@ -254,6 +254,32 @@ async def test_an_ack_for_another_agent_removes_nothing(spool: Spool, tmp_path: 
     assert forwarder.acks_refused == 1
 
 
+class EndingLink(MemoryLink):
+    """Loses the connection in the same moment in which the service is told to stop."""
+
+    def __init__(self, key: ECKey) -> None:
+        super().__init__(key)
+        self.online = asyncio.Event()
+        self.ending: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
+
+    async def received(self) -> list[bytes]:
+        self.online.set()
+        return await self.ending
+
+
+async def test_a_link_that_is_lost_while_the_forwarder_is_stopped_does_not_keep_it(
+    spool: Spool, tmp_path: Path, mdsp_key: ECKey
+) -> None:
+    link = EndingLink(mdsp_key)
+    running = asyncio.create_task(forwarder_over(link, spool, tmp_path).run())
+    await link.online.wait()
+    link.ending.set_exception(ForwardTrouble("gone", cause=Cause.LOST))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert link.dialled == 1
+
+
 async def test_the_file_outlet_writes_whole_documents_and_refuses_odd_names(tmp_path: Path) -> None:
     path = await write_document(tmp_path / "outbox", "0193-a", b"{}")
     assert path.read_bytes() == b"{}"

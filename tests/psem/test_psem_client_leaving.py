@@ -61,26 +61,25 @@ def test_cancellation_at_any_time_leaves_the_meter_in_base(seconds: float, times
 
 
 def test_an_answer_unheard_when_cancelled_does_not_make_the_next_look_like_a_duplicate() -> None:
+    work: list[asyncio.Task[None]] = []
+
     class Cancelling(Tables):
         def read_table(self, table: int, offset: int | None, count: int | None) -> bytes | ResponseCode:
-            task.cancel()
+            work[0].cancel()
             return super().read_table(table, offset, count)
 
+    async def read(line: Line) -> None:
+        async with PsemClient(line, clock=clock).session() as client:
+            await client.read_table(1)
+
     async def main() -> tuple[Line, float]:
-        nonlocal task
         line = Line(Cancelling({1: b"first"}))
-
-        async def work() -> None:
-            async with PsemClient(line, clock=clock).session() as client:
-                await client.read_table(1)
-
         began = clock()
-        task = asyncio.create_task(work())
+        work.append(asyncio.create_task(read(line)))
         with pytest.raises(asyncio.CancelledError):
-            await task
+            await work[0]
         return line, clock() - began
 
-    task: asyncio.Task[None]
     line, took = run(main())
     assert line.requests()[-2:] == LEFT
     assert took < 3

@@ -202,11 +202,12 @@ def test_a_recording_replays_to_the_same_reading(tmp_path: Path) -> None:
         assert again[part] == live[part], part
 
 
-def test_a_meter_that_does_not_say_its_zone_takes_the_sites_or_says_what_was_assumed(tmp_path: Path) -> None:
+def test_a_meter_that_does_not_say_its_zone_needs_the_sites(tmp_path: Path) -> None:
     right = reading_of(read(tmp_path))["interval_blocks"]
     told = reading_of(read(tmp_path, "--fault=refuse=ST53", options=("--site-zone=America/New_York",)))
     assert told["interval_blocks"] == right
-    assumed = reading_of(read(tmp_path, "--fault=refuse=ST53"))
-    assert len(assumed["interval_blocks"]) == len(right)
-    assert any("of this box, UTC, is assumed" in problem["reason"] for problem in assumed["problems"])
-    assert outcomes(assumed)["table_data"] == "fail"
+    untold = reading_of(read(tmp_path, "--fault=refuse=ST53"))
+    assert untold["registers"]
+    assert untold["interval_blocks"] == [], "a time that nobody knows is not invented"
+    assert any("give the site's zone" in problem["reason"] for problem in untold["problems"])
+    assert outcomes(untold)["table_data"] == "fail"
