@@ -43,6 +43,7 @@ SCENARIOS = (
 )
 START_S = 30.0
 DRAIN_S = 60.0
+STOP_S = 5.0
 CONFIG = """\
 [agent]
 agent_id = "{agent_id}"
@@ -183,8 +184,18 @@ async def _simulator(*arguments: str) -> AsyncIterator[str]:
     except TimeoutError as error:
         raise LocalTrouble(f"metersim {arguments[0]} was not ready within {START_S:g} s") from error
     finally:
-        if process.returncode is None:
-            process.terminate()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Stop a simulator; one that does not heed is killed, so that the demo always ends."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
         await process.wait()
 
 
