@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from drivers.errors import LineTooBad, MeterSilent
 from drivers.psem.assembly import Discarded, Message, Part
@@ -17,6 +18,12 @@ _QUIET_S = 1.5  # a line is waited for to fall silent before a request is repeat
 _MOST_LEFTOVERS = 4
 
 _SESSION_LOST = bytes((ResponseCode.ISSS,))  # a meter that lost its session also starts its toggle anew
+
+
+_TOGGLE_ADVICE: Final = (
+    "packets arrive whole, but their toggle bit does not change: a family that does so needs a profile with "
+    "`toggles = false` in [psem]"
+)
 
 
 class Exchange:
@@ -133,5 +140,8 @@ class Exchange:
         name = self.transport.name
         if heard:
             msg = f"{what}: octets come in on {name}, but no usable answer"
+            statistics = self.link.statistics
+            if statistics.unchanged_toggles > statistics.bad_packets:
+                return LineTooBad(msg, advice=_TOGGLE_ADVICE)
             return LineTooBad(msg, advice="clean and seat the probe, shield it from light, or use a lower speed")
         return MeterSilent(f"{what}: no answer on {name}", advice="see that the probe still sits on the meter")

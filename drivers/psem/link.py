@@ -324,6 +324,7 @@ class Link:
             self._on_duplicate(events)
             return
         suspect = self._is_suspect(packet)
+        self.statistics.unchanged_toggles += suspect
         self._seen, self._toggle_known = mark, not suspect
         if not self._expect(events):
             return

@@ -52,3 +52,4 @@ class LinkStatistics:
     duplicates: int = 0
     echoes: int = 0
     noise: int = 0
+    unchanged_toggles: int = 0  # answers whose toggle bit did not change, though they were no duplicates

@@ -138,5 +138,5 @@ def test_a_meter_that_never_toggles() -> None:
 
     quick = Timing(response_s=0.5)
     assert run(main(PsemOptions(toggles=False, timing=quick, packet_size=8192))) == PROFILE[:3000]
-    with pytest.raises(MrspError):
+    with pytest.raises(MrspError, match="toggles = false"):
         run(main(PsemOptions(timing=quick, packet_size=8192)))
