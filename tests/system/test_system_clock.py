@@ -11,7 +11,7 @@ import pytest
 
 from tests.system.world import meter, mrsp, outcomes, password_file, reading_of, simulator
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 GOOD: tuple[str, ...] = ()
 SLOW = ("--offset", "90")

@@ -14,7 +14,7 @@ NOW = "2026-03-20T15:20:00Z"
 SETUP = ("--scenario", "residential-tou", "--seed", "5", "--now", NOW, "--freeze")
 BENCH = ("--no-clock-check", "--format=json")
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 
 def read(tmp_path: Path, *faults: str, options: tuple[str, ...] = (), line: str = "--pty"):  # type: ignore[no-untyped-def]

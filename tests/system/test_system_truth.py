@@ -28,7 +28,7 @@ SCENARIOS = (
 )
 MOMENTS = ("2026-03-09T17:22:31Z", "2026-11-02T03:07:00Z")  # just after each change of daylight saving
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
