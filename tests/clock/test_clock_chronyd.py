@@ -37,6 +37,16 @@ class Chronyd:
     server: Server
     chronyc: tuple[str, ...]
 
+    async def ready(self) -> None:
+        """Wait until it answers commands: only its main loop does, and that runs when all its sockets are open."""
+        for _ in range(200):
+            process = await asyncio.create_subprocess_exec(
+                *self.chronyc, "activity", stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            )
+            if await process.wait() == 0:
+                return
+        pytest.fail("chronyd does not answer")
+
     async def synchronised(self) -> None:
         """Wait until it has selected a source (chronyc looks ten times a second)."""
         process = await asyncio.create_subprocess_exec(
@@ -85,7 +95,9 @@ async def chronyd(folder: Path, *directives: str) -> AsyncIterator[Chronyd]:
                 break
         else:
             pytest.fail("chronyd did not start")
-        yield Chronyd(Server("127.0.0.1", port), (CHRONYC, "-h", "127.0.0.1", "-p", str(command_port)))
+        daemon = Chronyd(Server("127.0.0.1", port), (CHRONYC, "-h", "127.0.0.1", "-p", str(command_port)))
+        await daemon.ready()
+        yield daemon
     finally:
         if process.returncode is None:
             process.terminate()
