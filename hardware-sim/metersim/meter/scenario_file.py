@@ -60,4 +60,4 @@ def _no_float(kind: type, value: object) -> object:
     """Let a decimal number stand where seconds are asked for."""
     if kind is float and isinstance(value, Decimal):
         return float(value)
-    raise NotImplementedError
+    raise TypeError(f"{value!r} cannot stand for {kind.__name__}")
