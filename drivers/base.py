@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers.data import MeterData
+from drivers.memory import MeterMemory
 from drivers.secret import Secret
+from drivers.writes import ClockOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ class Task:
     password: Secret | None = None
     registers_only: bool = False
     site_zone: tzinfo | None = None  # where the meter stands, if it does not say itself
-    since: datetime | None = None
+    since: datetime | None = None  # profile and logs: only what is newer, as far as the meter's pointers prove it
+    memory: MeterMemory | None = None  # of the visit before
+    clock_order: ClockOrder | None = None  # None: nothing is written to the meter
     record: Path | None = None  # write every byte exchanged to this file
     options: dict[str, str] = field(default_factory=dict)  # line options of the URL's query and the configuration
     progress: Callable[[Progress], None] = lambda _progress: None

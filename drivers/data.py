@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from drivers.memory import MeterMemory
+
 Method = Literal["optical", "modem", "cellular", "radio", "pager", "modbus", "manual"]
 Direction = Literal["delivered", "received", "net", "total"]
 Kind = Literal["cumulative", "demand", "cumulative_demand", "coincident", "instantaneous"]
@@ -143,6 +145,21 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockChange:
+    """What became of the order to correct the meter's clock.
+
+    `left`: its error was too small to matter; `refused`: nothing was written, `reason` says why; `failed`: the meter
+    said no, or shows another time afterwards; `unknown`: it was written, and no answer came.
+    """
+
+    outcome: Literal["set", "left", "refused", "failed", "unknown"]
+    reason: str
+    before: ClockSample
+    after: ClockSample | None = None  # read back
+    intervals: tuple[str, ...] = ()  # in words: which interval becomes short or long
+
+
+@dataclass(frozen=True, slots=True)
 class LineReport:
     """How the session with the meter went."""
 
@@ -167,6 +184,7 @@ class MeterData:
     events: tuple[Event, ...] = ()
     status: MeterStatus | None = None
     clock: ClockSample | None = None
+    clock_change: ClockChange | None = None  # only where the order asked for it
     has_clock: bool = False  # the meter has a clock at all (it keeps TOU or intervals)
     has_tiers: bool = False
     problems: tuple[Problem, ...] = ()
@@ -174,3 +192,4 @@ class MeterData:
     line: LineReport | None = None
     tables: dict[str, bytes] = field(default_factory=dict)  # raw octets by name, as read
     constants: dict[str, str] = field(default_factory=dict)  # CT/VT ratios and the like, as text
+    memory: MeterMemory | None = None  # for the next visit
