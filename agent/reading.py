@@ -46,6 +46,11 @@ class ClockPart(_Part, frozen=True):
     meter_time: str | None = None
     meter_offset_s: str | None = None
     link_latency_s: str | None = None
+    correction: str | None = None  # what became of the order to correct the meter's clock: "set", "left", "refused" …
+    correction_reason: str | None = None
+    meter_time_after: str | None = None  # read back after it; `meter_time` and `meter_offset_s` are from before
+    meter_offset_after_s: str | None = None
+    intervals_changed: tuple[str, ...] | None = None  # in words: which interval became short or long
 
 
 class Provenance(_Part, frozen=True):

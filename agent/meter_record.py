@@ -1,0 +1,102 @@
+"""What the agent keeps of each meter between two visits: hints for the line and the pointers, and a count of failures.
+
+A record that is lost or cannot be read costs a full read, never a value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from agent.durable_file import write_durably
+from agent.errors import LocalTrouble
+from agent.order import Order
+from agent.reading import Reading
+from drivers.memory import MeterMemory
+
+_log = logging.getLogger(__name__)
+
+MOST_RECORDS = 20_000  # meters; the records untouched for longest go first
+MOST_OCTETS = 262_144  # of one record: a log entry of each log and one interval of each channel fit many times over
+
+
+class MeterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One meter. `memory` and `last_read_at` are of the last visit that went to its end and is in the spool."""
+
+    key: str
+    last_read_at: datetime | None = None
+    memory: MeterMemory | None = None
+    clock_failures: int = 0  # visits in a row whose `meter_clock` failed, or whose correction did
+
+
+def record_key(order: Order) -> str:
+    """Return what an order's meter is filed under: the identification on record, else its line."""
+    return f"id {order.expected_meter_id}" if order.expected_meter_id else f"url {order.url}"
+
+
+def advanced(record: MeterRecord, reading: Reading, memory: MeterMemory | None) -> MeterRecord:
+    """Return the record after a visit whose `reading` is in the spool.
+
+    `memory`: what the visit learnt; None for one that ended early, which leaves time and pointers where they were.
+    Failures of the clock are counted for one meter only: another one on the same line starts from nothing.
+    """
+    same = record.memory is None or reading.meter.meter_id in {None, record.memory.meter_id}
+    failures = record.clock_failures if same else 0
+    outcomes = {check.outcome for check in reading.checks if check.check == "meter_clock"}
+    if "fail" in outcomes or reading.clock.correction in {"failed", "unknown"}:
+        failures += 1
+    elif outcomes - {"skipped"}:
+        failures = 0
+    if memory is None:
+        return msgspec.structs.replace(record, clock_failures=failures)
+    read_at = datetime.fromisoformat(reading.read_finished_at)
+    return MeterRecord(record.key, last_read_at=read_at, memory=memory, clock_failures=failures)
+
+
+class MeterRecords:
+    """A directory with one small file a meter."""
+
+    def __init__(self, directory: Path, *, most: int = MOST_RECORDS) -> None:
+        self._directory = directory
+        self._most = most
+
+    def of(self, order: Order) -> MeterRecord:
+        """Return the record of the order's meter; an empty one if there is none that can be read."""
+        key = record_key(order)
+        path = self._path(key)
+        try:
+            with path.open("rb") as file:
+                content = file.read(MOST_OCTETS)
+            record = msgspec.json.decode(content, type=MeterRecord)  # one that is too long is cut, and no JSON any more
+        except FileNotFoundError:
+            return MeterRecord(key)
+        except (OSError, msgspec.DecodeError) as error:
+            _log.warning("%s: the record of %s cannot be read (%s): its next read is a full one", path, key, error)
+            return MeterRecord(key)
+        return record if record.key == key else MeterRecord(key)
+
+    def keep(self, record: MeterRecord) -> None:
+        """Store `record` durably. Trouble with the disk is logged only: nothing but time is lost with a record."""
+        path = self._path(record.key)
+        try:
+            write_durably(path, msgspec.json.encode(record))
+            self._forget_oldest()
+        except (LocalTrouble, OSError) as error:
+            _log.warning("the record of %s cannot be kept: %s", record.key, error)
+            with suppress(OSError):
+                path.unlink()  # the older one would belong to another state of the meter
+
+    def _path(self, key: str) -> Path:
+        return self._directory / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+    def _forget_oldest(self) -> None:
+        files = list(self._directory.glob("*.json"))
+        if len(files) > self._most:
+            files.sort(key=lambda file: file.stat().st_mtime_ns)
+            for file in files[: len(files) - self._most]:
+                file.unlink(missing_ok=True)
