@@ -33,6 +33,8 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     decimals: Annotated[int, msgspec.Meta(ge=0, le=9)] | None = None
     last_read_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None  # time of the last good read
     registers_only: bool = False
+    whole_profile: bool = False  # all stored intervals and log entries, not only those after the last good read
+    set_clock: bool = False  # leave to correct the meter's clock, if it is off
     cumulative_without_clock: bool = False  # take cumulative registers if the clock proof forbids the rest
     clock_check: bool = True  # False on a bench only; recorded in the document
     user_id: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None

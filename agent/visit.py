@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from agent.checks import ClockFacts, Subject, load_rule_set, run_checks
 from agent.clock.instant import Clock, Instant, read_instant
 from agent.clock.measure import prove
@@ -16,13 +18,16 @@ from agent.credentials import load_password
 from agent.document import Visit, build_reading
 from agent.errors import ClockForbids, UsageError
 from agent.meter_clock import MeterOffset, meter_offset
+from agent.meter_record import MeterRecord, MeterRecords
 from agent.order import Order
 from agent.reading import ClockPart, Reading
 from agent.utc_text import utc_text
 from drivers.base import Progress, Task
 from drivers.data import MeterData, Problem
 from drivers.decimal_text import plain
+from drivers.memory import MeterMemory
 from drivers.registry import driver_for
+from drivers.writes import ClockOrder, Journal
 
 BENCH = "the order waived the clock check (bench)"
 
@@ -36,15 +41,21 @@ class Box:
     clock_settings: ClockSettings = field(default_factory=ClockSettings)
     profile_dirs: tuple[Path, ...] = ()
     rule_set_dirs: tuple[Path, ...] = ()
+    records: MeterRecords | None = None  # what earlier visits learnt of their meters
+    journal: Journal | None = None  # where writes to a meter are set down; without one nothing is written
     progress: Callable[[Progress], None] = lambda _progress: None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished visit. `broken` is what ended it early, if the reading is only what was whole by then."""
+    """A finished visit. `broken` is what ended it early, if the reading is only what was whole by then.
+
+    `memory` is for the next visit: to be kept once the reading itself is in the spool, not before.
+    """
 
     reading: Reading
     broken: Exception | None
+    memory: MeterMemory | None
 
 
 async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcome:
@@ -55,7 +66,10 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
     """
     rules = load_rule_set(order.rule_set, box.rule_set_dirs)
     driver = driver_for(order.url)
-    task = _task(order, box, record)
+    known = box.records.of(order) if box.records is not None else MeterRecord("")
+    if order.last_read_at is None and known.last_read_at is not None:
+        order = msgspec.structs.replace(order, last_read_at=known.last_read_at)
+    task = _task(order, box, record, known.memory)
     started = read_instant(box.clock)
     if order.clock_check:
         proof = await prove(box.clock_settings, box.clock)
@@ -70,7 +84,9 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
             f"the clock proof does not permit this read: {wanted.reason}",
             advice="`mrsp clock` explains it; --registers-only takes cumulative registers without it",
         ).at(order.url)
-    data = await driver.read(replace(task, registers_only=order.registers_only or reduced))
+    clock_order = _clock_order(order, box, proof) if order.set_clock else None
+    registers_only = order.registers_only or reduced
+    data = await driver.read(replace(task, registers_only=registers_only, clock_order=clock_order))
     finished = read_instant(box.clock)
     if reduced:
         data = _cumulative_only(data, wanted.reason)
@@ -91,10 +107,11 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
     )
     frame = Visit(box.agent_id, subject.read_started_at, subject.read_at)
     clock = _clock_part(order, proof, finished, data, offset)
-    return Outcome(build_reading(order, data, frame, clock, run_checks(subject, rules)), data.broken)
+    reading = build_reading(order, data, frame, clock, run_checks(subject, rules))
+    return Outcome(reading, data.broken, None if data.broken or registers_only else data.memory)
 
 
-def _task(order: Order, box: Box, record: Path | None) -> Task:
+def _task(order: Order, box: Box, record: Path | None, memory: MeterMemory | None) -> Task:
     return Task(
         url=order.url,
         profile=order.profile,
@@ -103,11 +120,28 @@ def _task(order: Order, box: Box, record: Path | None) -> Task:
         user=order.user,
         password=load_password(Path(order.password_file)) if order.password_file else None,
         site_zone=_zone(named) if (named := order.site.zone or box.clock_settings.zone) else None,
-        since=order.last_read_at,
+        since=None if order.whole_profile else order.last_read_at,
+        memory=memory,
         record=record,
         progress=box.progress,
         monotonic_ns=box.clock.boottime_ns,
     )
+
+
+def _clock_order(order: Order, box: Box, proof: ClockProof) -> ClockOrder:
+    """Return the leave to set the meter's clock. Raises where this box cannot prove its own, or has no audit log."""
+    if box.journal is None:
+        raise UsageError(
+            "the order authorises setting the meter's clock, and there is no audit log to write it to",
+            advice="name one by --audit-log, or be a configured agent by --config",
+        ).at(order.url)
+    if not proof.synchronized:
+        raise ClockForbids(
+            "this box's own clock is not proven: the meter's clock is not set by it",
+            advice="`mrsp clock` explains it; leave out --set-clock to read only",
+        ).at(order.url)
+    settings = box.clock_settings
+    return ClockOrder(proof.utc_at, box.journal, over_s=settings.meter_over_s, most_s=settings.meter_most_s)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -153,9 +187,11 @@ def _clock_part(
     order: Order, proof: ClockProof, now: Instant, data: MeterData, offset: MeterOffset | None
 ) -> ClockPart:
     uncertainty = proof.uncertainty_at(now.boottime_ns)
+    change = data.clock_change
+    after = change.after if change else None
     return ClockPart(
         agent_source=proof.source,
-        corrected=False,
+        corrected=change is not None and change.outcome == "set",
         agent_utc=utc_text(proof.utc_at(now.boottime_ns)),
         agent_uncertainty_s=None if uncertainty is None else plain(uncertainty),
         agent_offset_s=None if proof.offset_s is None else plain(proof.offset_s),
@@ -164,4 +200,9 @@ def _clock_part(
         meter_time=utc_text(data.clock.meter_time) if data.clock else None,
         meter_offset_s=plain(offset.offset_s) if offset else None,
         link_latency_s=plain(offset.latency_s) if offset else None,
+        correction=change.outcome if change else None,
+        correction_reason=change.reason or None if change else None,
+        meter_time_after=utc_text(after.meter_time) if after else None,
+        meter_offset_after_s=plain(meter_offset(after, proof).offset_s) if after else None,
+        intervals_changed=change.intervals or None if change else None,
     )

@@ -76,10 +76,14 @@ class ClockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         0.0  # between questions; public servers ask for 2 or more
     )
     chrony_timeout_s: Seconds = 3.0
+    meter_over_s: Decimal = Decimal(5)  # an order to set meter clocks leaves a smaller error alone …
+    meter_most_s: Decimal = Decimal(3300)  # … and a larger one to a person (UBP: beyond 55 min even TOU data fail)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work: ValueError, which msgspec reports with the place in the file."""
         _check("ppm", self.ppm, 10_000)
+        _check("meter_over_s", self.meter_over_s, 3600)
+        _check("meter_most_s", self.meter_most_s, 100 * 365 * 86_400)
         _check("max_offset_s", self.max_offset_s, 3_600)
         for text in self.ntp:
             parse_server(text)
