@@ -6,6 +6,13 @@ Every message says what was being done; `at()` adds to which meter; `advice` say
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """Return text with what a terminal obeys or hides written out, as `\\x1b`: a meter or a file may have put it in."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 class MrspError(Exception):
     """Root of every error that the agent reports to a person. `exit_code` is the status of `mrsp read`."""
 
@@ -14,18 +21,18 @@ class MrspError(Exception):
 
     def __init__(self, message: str, *, advice: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.advice = advice
+        self.message = printable(message)
+        self.advice = printable(advice)
         self.meter = ""
 
     def at(self, meter: str) -> MrspError:
         """Name the meter or line that this happened at (kept if already named); returns self for `raise … from`."""
-        self.meter = self.meter or meter
+        self.meter = self.meter or printable(meter)
         return self
 
     def __str__(self) -> str:
         where = f"{self.meter}: " if self.meter and self.meter not in self.message else ""
-        return f"{where}{self.message}" + (f" ({self.advice})" if self.advice else "")
+        return printable(f"{where}{self.message}" + (f" ({self.advice})" if self.advice else ""))
 
 
 class UsageError(MrspError):

@@ -12,7 +12,7 @@ Meaning: `identity.identity_of`, `status.status_of`, `clock.clock_of`, `register
 """
 
 from drivers.c1219.blocks import Block, BlockLayout, Closure
-from drivers.c1219.codec import decode, decode_record, encode, encode_record, size
+from drivers.c1219.codec import decode, decode_record, encode, encode_record, size, with_quirks
 from drivers.c1219.context import Context, Decoded, NotRead, Span
 from drivers.c1219.profile_data import ProfileData, block_layout, block_size, decode_block
 from drivers.c1219.quirks import Quirks
@@ -38,4 +38,5 @@ __all__ = [
     "encode",
     "encode_record",
     "size",
+    "with_quirks",
 ]

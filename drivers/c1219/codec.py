@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import TypeVar
 
 from drivers.c1219 import profile_data
-from drivers.c1219.context import Context, Decoded, NotRead
+from drivers.c1219.context import Context, Decoded, NotRead, Span
 from drivers.c1219.decade0 import FIXED_OCTETS
+from drivers.c1219.overriding import overridden
+from drivers.c1219.quirks import Quirks
 from drivers.c1219.record import Record, Table
-from drivers.c1219.scope import SETS, Reader, Scope
+from drivers.c1219.scope import SETS, Places, Reader, Scope
 from drivers.c1219.tables import TABLES
 from drivers.errors import DataError
 
@@ -33,7 +36,7 @@ def decode(number: int, octets: bytes, context: Context) -> Decoded:
     if number in profile_data.TABLES:
         return profile_data.decode(number, octets, context)
     kind = _kind(number)
-    reader = Reader(octets)
+    reader = Reader(octets, noting=False)
     try:
         if number == 0:
             _complete(reader)
@@ -41,7 +44,29 @@ def decode(number: int, octets: bytes, context: Context) -> Decoded:
         values = kind.layout.decode(reader, scope, "")
     except NotRead as error:
         raise _unknown(number, error) from error
-    return Decoded(number, kind(**values), octets, reader.spans, tuple(reader.remarks))
+    places = Places(partial(_places, kind, reader.octets, scope))
+    decoded = Decoded(number, kind(**values), octets, places, reader.said())
+    return overridden(decoded, context.quirks)
+
+
+def with_quirks(context: Context, quirks: Quirks) -> Context:
+    """Return the context as if its tables had been decoded with `quirks` from the start.
+
+    For the moment at which a meter is recognised by tables that were read without its profile. A table that cannot be
+    decoded so stays as it was, and says so in a remark.
+    """
+    made = Context(quirks)
+    for number, before in context.tables.items():
+        if not before.octets:
+            made = made.with_table(before)
+            continue
+        try:
+            decoded = decode(number, before.octets, made)
+        except DataError as error:
+            remark = f"with the profile it cannot be decoded, and stays as without: {error.message}"
+            decoded = replace(before, remarks=(*before.remarks, remark))
+        made = made.with_table(decoded)
+    return made
 
 
 def encode(table: Table, context: Context) -> bytes:
@@ -63,10 +88,12 @@ def size(number: int, context: Context) -> int | None:
     try:
         if number in profile_data.TABLES:
             return profile_data.table_size(number, context)
-        layout = _kind(number).layout
         if number == 0:
-            return len(layout.encode(context.st00, Scope(context)))
-        return None if layout.open_ended else layout.size(Scope(context))
+            st00 = context.st00
+            maps = 2 * st00.dim_std_tbls_used + 2 * st00.dim_mfg_tbls_used
+            return FIXED_OCTETS + maps + st00.dim_std_proc_used + st00.dim_mfg_proc_used
+        layout = _kind(number).layout
+        return None if layout.open_ended(Scope(context)) else layout.size(Scope(context))
     except DataError:  # a limiting table not read, or reserved formats in it
         return None
 
@@ -75,7 +102,7 @@ def decode_record(kind: type[R], octets: bytes, context: Context) -> R:
     """Return one record from exactly its octets: parameters or the response of a procedure. Raises `DataError`."""
     reader, scope = Reader(bytes(octets)), Scope(context)
     expected = kind.layout.size(scope)
-    if len(octets) != expected:
+    if len(octets) != expected and not (kind.layout.open_ended(scope) and len(octets) > expected):
         raise DataError(f"{kind.__name__} has {len(octets)} octets, not {expected}", advice="ask again")
     return kind(**kind.layout.decode(reader, scope, ""))
 
@@ -83,6 +110,13 @@ def decode_record(kind: type[R], octets: bytes, context: Context) -> R:
 def encode_record(record: Record, context: Context) -> bytes:
     """Return the octets of one record. Raises `ValueError` naming a field that does not fit."""
     return record.layout.encode(record, Scope(context))
+
+
+def _places(kind: type[Table], octets: bytes, scope: Scope) -> dict[str, Span]:
+    """Return where each field of a table lies that has been decoded once."""
+    reader = Reader(octets)
+    kind.layout.decode(reader, scope, "")
+    return reader.spans
 
 
 def _kind(number: int) -> type[Table]:
@@ -122,7 +156,7 @@ def _fitting(kind: type[Table], octets: bytes, scope: Scope) -> Scope:
     expected: list[int] = []
     for variant in _variants(kind, scope):
         wanted = kind.layout.size(variant)
-        if wanted == len(octets) or (kind.layout.open_ended and wanted <= len(octets)):
+        if wanted == len(octets) or (wanted <= len(octets) and kind.layout.open_ended(variant)):
             return variant
         if wanted not in expected:
             expected.append(wanted)

@@ -1,9 +1,31 @@
 """Decade 0: what the end device is, and how it writes its tables (ST00–ST08)."""
 
+from datetime import datetime
 from typing import Annotated
 
-from drivers.c1219.record import BitField, Table, record
-from drivers.c1219.wire import U8, Binary, Chars, Flags, Identifier
+from drivers.c1219.enumerations import (
+    ACCESS_METHODS,
+    BASE_TYPES,
+    CHAR_FORMATS,
+    DATA_ORDERS,
+    DEFAULT_SETS,
+    EDITIONS,
+    ELEMENT_VOLTS,
+    EVENT_CODES,
+    FREQUENCIES,
+    ID_FORMS,
+    INT_FORMATS,
+    MODELS,
+    NAMEPLATES,
+    NI_FORMATS,
+    RESULTS,
+    SELECTORS,
+    TM_FORMATS,
+)
+from drivers.c1219.record import Array, BitField, Record, Sub, Table, record
+from drivers.c1219.scope import BySize, If
+from drivers.c1219.wire import STIME, U8, Binary, Chars, Flags, Identifier, StimeOctets
+from drivers.c1219.wording import OCTETS
 
 _CONTROL_1, _CONTROL_2, _CONTROL_3 = BitField(1), BitField(1), BitField(1)
 _MODE, _STATUS = BitField(1), BitField(2)
@@ -29,27 +51,27 @@ class GeneralConfiguration(Table):
     number = 0
     title = "GEN_CONFIG_TBL"
 
-    data_order: Annotated[int, _CONTROL_1.bit(0)] = 0  # 0 least significant octet first, 1 most significant
-    char_format: Annotated[int, _CONTROL_1.bits(1, 3)] = 1  # 1 ISO 646, 2 ISO 8859-1, 3 UTF-8, 4 UTF-16, 5 UTF-32
-    model_select: Annotated[int, _CONTROL_1.bits(4, 6)] = 0  # 0: sources are indices into ST16
-    tm_format: Annotated[int, _CONTROL_2.bits(0, 2)] = 2
-    data_access_method: Annotated[int, _CONTROL_2.bits(3, 4)] = 3  # 0 full, 1 +offset, 2 +index, 3 any
-    id_form: Annotated[int, _CONTROL_2.bit(5)] = 0  # 0 characters, 1 BCD
-    int_format: Annotated[int, _CONTROL_2.bits(6, 7)] = 0  # 0 two's complement, 1 one's complement, 2 sign-magnitude
-    ni_format1: Annotated[int, _CONTROL_3.bits(0, 3)] = 8
-    ni_format2: Annotated[int, _CONTROL_3.bits(4, 7)] = 8
+    data_order: Annotated[int, _CONTROL_1.bit(0), DATA_ORDERS] = 0
+    char_format: Annotated[int, _CONTROL_1.bits(1, 3), CHAR_FORMATS] = 1
+    model_select: Annotated[int, _CONTROL_1.bits(4, 6), MODELS] = 0
+    tm_format: Annotated[int, _CONTROL_2.bits(0, 2), TM_FORMATS] = 2
+    data_access_method: Annotated[int, _CONTROL_2.bits(3, 4), ACCESS_METHODS] = 3
+    id_form: Annotated[int, _CONTROL_2.bit(5), ID_FORMS] = 0
+    int_format: Annotated[int, _CONTROL_2.bits(6, 7), INT_FORMATS] = 0
+    ni_format1: Annotated[int, _CONTROL_3.bits(0, 3), NI_FORMATS] = 8
+    ni_format2: Annotated[int, _CONTROL_3.bits(4, 7), NI_FORMATS] = 8
     device_class: Annotated[bytes, Binary(4)] = b"    "
-    nameplate_type: Annotated[int, U8] = 2  # 0 gas, 1 water, 2 electric
-    default_set_used: Annotated[int, U8] = 0
-    max_proc_parm_length: Annotated[int, U8] = 16
-    max_resp_data_len: Annotated[int, U8] = 16
-    std_version_no: Annotated[int, U8] = 1  # 1: 1997, 2: 2008
+    nameplate_type: Annotated[int, U8, NAMEPLATES] = 2
+    default_set_used: Annotated[int, U8, DEFAULT_SETS] = 0
+    max_proc_parm_length: Annotated[int, U8, OCTETS] = 16
+    max_resp_data_len: Annotated[int, U8, OCTETS] = 16
+    std_version_no: Annotated[int, U8, EDITIONS] = 1
     std_revision_no: Annotated[int, U8] = 0
-    dim_std_tbls_used: Annotated[int, U8] = 10  # octets of the sets below
-    dim_mfg_tbls_used: Annotated[int, U8] = 0
-    dim_std_proc_used: Annotated[int, U8] = 4
-    dim_mfg_proc_used: Annotated[int, U8] = 0
-    dim_mfg_status_used: Annotated[int, U8] = 0
+    dim_std_tbls_used: Annotated[int, U8, OCTETS] = 10  # of the sets below
+    dim_mfg_tbls_used: Annotated[int, U8, OCTETS] = 0
+    dim_std_proc_used: Annotated[int, U8, OCTETS] = 4
+    dim_mfg_proc_used: Annotated[int, U8, OCTETS] = 0
+    dim_mfg_status_used: Annotated[int, U8, OCTETS] = 0
     nbr_pending: Annotated[int, U8] = 0
     std_tbls_used: Annotated[frozenset[int], Flags(".dim_std_tbls_used")] = frozenset()
     mfg_tbls_used: Annotated[frozenset[int], Flags(".dim_mfg_tbls_used")] = frozenset()
@@ -97,12 +119,12 @@ class Nameplate(Table):
     e_kt: Annotated[str, Chars(6)] = ""
     e_input_scalar: Annotated[int, U8] = 1
     e_ed_config: Annotated[str, Chars(5)] = ""  # the form, as "9S"
-    e_freq: Annotated[int, _ELEMENTS.bits(0, 2)] = 0
+    e_freq: Annotated[int, _ELEMENTS.bits(0, 2), FREQUENCIES] = 0
     e_no_of_elements: Annotated[int, _ELEMENTS.bits(3, 5)] = 0
-    e_base_type: Annotated[int, _ELEMENTS.bits(6, 9)] = 0
+    e_base_type: Annotated[int, _ELEMENTS.bits(6, 9), BASE_TYPES] = 0
     e_accuracy_class: Annotated[int, _ELEMENTS.bits(10, 15)] = 0
-    elements_volts: Annotated[int, _VOLTS.bits(0, 3)] = 0
-    ed_supply_volts: Annotated[int, _VOLTS.bits(4, 7)] = 0
+    elements_volts: Annotated[int, _VOLTS.bits(0, 3), ELEMENT_VOLTS] = 0
+    ed_supply_volts: Annotated[int, _VOLTS.bits(4, 7), ELEMENT_VOLTS] = 0
     e_class_max_amps: Annotated[str, Chars(6)] = ""
     e_ta: Annotated[str, Chars(6)] = ""
 
@@ -137,6 +159,53 @@ class ModeStatus(Table):
     reverse_rotation: Annotated[bool, _STATUS.bit(13)] = False
     ed_std_status2: Annotated[int, U8] = 0
     ed_mfg_status: Annotated[frozenset[int], Flags("st00.dim_mfg_status_used")] = frozenset()
+
+
+_EVENT, _PENDING = BitField(1), BitField(2)
+
+
+@record
+class PendingMaps(Record):
+    """STANDARD_PENDING SET(STD) | MANUFACT_PENDING SET(MFG): tables that can be written as pending."""
+
+    standard_pending: Annotated[frozenset[int], Flags("st00.dim_std_tbls_used")] = frozenset()
+    manufact_pending: Annotated[frozenset[int], Flags("st00.dim_mfg_tbls_used")] = frozenset()
+
+
+@record
+class PendingEntry(Record):
+    """EVENT_SELECTOR U8 | EVENT_STORAGE 5 octets (of the size of an STIME in some meters) | TABLE_SELECTOR U16.
+
+    Selector: 0..3 EVENT_CODE | 4 SELF_READ | 5 DEMAND_RESET. Table: 0..10 number | 11 manufacturer's | 12 pending |
+    13..15 selector. Storage that is no longer than an STIME is `storage` alone; `spare` holds what is left of five.
+    """
+
+    event_code: Annotated[int, _EVENT.bits(0, 3), EVENT_CODES] = 0
+    self_read: Annotated[bool, _EVENT.bit(4)] = False
+    demand_reset: Annotated[bool, _EVENT.bit(5)] = False
+    storage: Annotated[bytes, StimeOctets()]
+    spare: Annotated[bytes | None, StimeOctets(up_to=5), BySize(If("st00.tm_format", above=-1))] = None
+    table: Annotated[int, _PENDING.bits(0, 10)] = 0
+    manufacturer: Annotated[bool, _PENDING.bit(11)] = False
+    pending: Annotated[bool, _PENDING.bit(12)] = False
+    selector: Annotated[int, _PENDING.bits(13, 15)] = 0
+
+
+@record
+class PendingStatus(Table):
+    """ST04 PENDING_STATUS_TBL: [maps] | LAST_ACTIVATION_DATE_TIME STIME | NBR_PENDING_ACTIVATION U8 | entries.
+
+    NBR_PENDING entries of ST00. The size tells whether the two maps are there and how long the storage is. An entry is
+    shown, never followed: one that names ST04 itself is only that.
+    """
+
+    number = 4
+    title = "PENDING_STATUS_TBL"
+
+    maps: Annotated[PendingMaps | None, Sub(PendingMaps), BySize(If("st00.dim_std_tbls_used", above=-1))] = None
+    last_activation_date_time: Annotated[datetime | None, STIME] = None
+    nbr_pending_activation: Annotated[int, U8] = 0
+    entries: Annotated[tuple[PendingEntry, ...], Array(Sub(PendingEntry), "st00.nbr_pending")] = ()
 
 
 @record
@@ -189,7 +258,7 @@ class ProcedureInitiate(Table):
 
     procedure: Annotated[int, _PROCEDURE.bits(0, 10)]
     manufacturer: Annotated[bool, _PROCEDURE.bit(11)] = False
-    selector: Annotated[int, _PROCEDURE.bits(12, 15)] = 0  # 0 post the result, 1 only exceptions, 2 never, 3 twice
+    selector: Annotated[int, _PROCEDURE.bits(12, 15), SELECTORS] = 0
     sequence: Annotated[int, U8]
     parameters: Annotated[bytes, Binary(None)] = b""
 
@@ -209,7 +278,7 @@ class ProcedureResponse(Table):
 
     procedure: Annotated[int, _ANSWERED.bits(0, 10)]
     manufacturer: Annotated[bool, _ANSWERED.bit(11)] = False
-    selector: Annotated[int, _ANSWERED.bits(12, 15)] = 0
+    selector: Annotated[int, _ANSWERED.bits(12, 15), SELECTORS] = 0
     sequence: Annotated[int, U8]
-    result: Annotated[int, U8] = 0  # 0 done, 1 accepted but not complete, 2… refused
+    result: Annotated[int, U8, RESULTS] = 0
     response: Annotated[bytes, Binary(None)] = b""

@@ -1,11 +1,25 @@
-"""Decade 1: the sources, what each measures, and its constants (ST10–ST16)."""
+"""Decade 1: the sources, what each measures, and its constants (ST10–ST17)."""
 
 from typing import Annotated
 
+from drivers.c1219.enumerations import (
+    CONSTANT_TO_BE_APPLIED,
+    CONSTANTS_SELECTORS,
+    HARMONICS,
+    MULTIPLIERS,
+    NET_FLOW,
+    PULSE_ENGR,
+    QUANTITIES,
+    SEGMENTATIONS,
+    SET_APPLIED,
+    TIME_BASES,
+)
 from drivers.c1219.number import Number
+from drivers.c1219.opaque import OpaqueTable
 from drivers.c1219.record import Array, BitField, Record, Sub, Table, record
 from drivers.c1219.scope import BySize, If, Unless
 from drivers.c1219.wire import NI1, U8, U16, Binary
+from drivers.c1219.wording import MINUTES, OCTETS, SECONDS
 
 _FLAGS, _UOM, _SET, _SOURCE = BitField(1), BitField(4), BitField(1), BitField(1)
 
@@ -31,10 +45,10 @@ class SourcesLimits(Table):
     conversion_alg: Annotated[bool, _FLAGS.bit(7)] = False  # 2008; before: fill, or NO_OFFSET in some families
     nbr_uom_entries: Annotated[int, U8] = 0
     nbr_demand_ctrl_entries: Annotated[int, U8] = 0
-    data_ctrl_length: Annotated[int, U8] = 0
+    data_ctrl_length: Annotated[int, U8, OCTETS] = 0
     nbr_data_ctrl_entries: Annotated[int, U8] = 0
     nbr_constants_entries: Annotated[int, U8] = 0
-    constants_selector: Annotated[int, U8] = 2  # 2: electric
+    constants_selector: Annotated[int, U8, CONSTANTS_SELECTORS] = 2
     nbr_sources: Annotated[int, U8] = 0
 
 
@@ -54,16 +68,16 @@ class UnitOfMeasure(Record):
     22 HARMONIC | 23..27 ID_RESOURCE (2008) | 28..30 reserved | 31 NFS (does not follow the standard)
     """
 
-    id_code: Annotated[int, _UOM.bits(0, 7)]
-    time_base: Annotated[int, _UOM.bits(8, 10)] = 0
-    multiplier: Annotated[int, _UOM.bits(11, 13)] = 0  # a code, see `units.POWERS`
+    id_code: Annotated[int, _UOM.bits(0, 7), QUANTITIES]
+    time_base: Annotated[int, _UOM.bits(8, 10), TIME_BASES] = 0
+    multiplier: Annotated[int, _UOM.bits(11, 13), MULTIPLIERS] = 0  # a code, see `units.POWERS`
     q1: Annotated[bool, _UOM.bit(14)] = False
     q2: Annotated[bool, _UOM.bit(15)] = False
     q3: Annotated[bool, _UOM.bit(16)] = False
     q4: Annotated[bool, _UOM.bit(17)] = False
-    net_flow: Annotated[bool, _UOM.bit(18)] = False
-    segmentation: Annotated[int, _UOM.bits(19, 21)] = 0
-    harmonic: Annotated[bool, _UOM.bit(22)] = False
+    net_flow: Annotated[bool, _UOM.bit(18), NET_FLOW] = False
+    segmentation: Annotated[int, _UOM.bits(19, 21), SEGMENTATIONS] = 0
+    harmonic: Annotated[bool, _UOM.bit(22), HARMONICS] = False
     id_resource: Annotated[int, _UOM.bits(23, 27)] = 0
     reserved: Annotated[int, _UOM.bits(28, 30)] = 0
     nfs: Annotated[bool, _UOM.bit(31)] = False
@@ -83,9 +97,9 @@ class UnitsOfMeasure(Table):
 class DemandInterval(Record):
     """Sliding: 0 SUB_INT U8 (minutes) | 1 INT_MULTIPLIER U8. Otherwise: 0 INT_LENGTH U16 (minutes)."""
 
-    sub_int: Annotated[int | None, U8, If("st11.sliding_demand")] = None
+    sub_int: Annotated[int | None, U8, If("st11.sliding_demand"), MINUTES] = None
     int_multiplier: Annotated[int | None, U8, If("st11.sliding_demand")] = None
-    int_length: Annotated[int | None, U16, Unless("st11.sliding_demand")] = None
+    int_length: Annotated[int | None, U16, Unless("st11.sliding_demand"), MINUTES] = None
 
     @property
     def minutes(self) -> int:
@@ -100,10 +114,10 @@ class DemandControl(Table):
     number = 13
     title = "DEMAND_CONTROL_TBL"
 
-    reset_exclusion: Annotated[int | None, U8, If("st11.reset_exclude")] = None  # minutes
-    p_fail_recogntn_tm: Annotated[int | None, U8, If("st11.pf_exclude")] = None  # seconds
-    p_fail_exclusion: Annotated[int | None, U8, If("st11.pf_exclude")] = None  # minutes
-    cold_load_pickup: Annotated[int | None, U8, If("st11.pf_exclude")] = None  # minutes
+    reset_exclusion: Annotated[int | None, U8, If("st11.reset_exclude"), MINUTES] = None
+    p_fail_recogntn_tm: Annotated[int | None, U8, If("st11.pf_exclude"), SECONDS] = None
+    p_fail_exclusion: Annotated[int | None, U8, If("st11.pf_exclude"), MINUTES] = None
+    cold_load_pickup: Annotated[int | None, U8, If("st11.pf_exclude"), MINUTES] = None
     intervals: Annotated[tuple[DemandInterval, ...], Array(Sub(DemandInterval), "st11.nbr_demand_ctrl_entries")]
 
 
@@ -121,7 +135,7 @@ class DataControl(Table):
 class ConstantSet(Record):
     """SET_CTRL U8 (bit 0 SET_APPLIED) | RATIO_F1 NI1 (current transformers) | RATIO_P1 NI1 (voltage transformers)."""
 
-    set_applied: Annotated[bool, _SET.bit(0)] = False
+    set_applied: Annotated[bool, _SET.bit(0), SET_APPLIED] = False
     ratio_f1: Annotated[Number | None, NI1] = 1
     ratio_p1: Annotated[Number | None, NI1] = 1
 
@@ -161,8 +175,8 @@ class SourceFlags(Record):
     demand_ctrl: Annotated[bool, _SOURCE.bit(1)] = False
     data_ctrl: Annotated[bool, _SOURCE.bit(2)] = False
     constants: Annotated[bool, _SOURCE.bit(3)] = False
-    pulse_engr: Annotated[bool, _SOURCE.bit(4)] = False
-    constant_to_be_applied: Annotated[bool, _SOURCE.bit(5)] = False
+    pulse_engr: Annotated[bool, _SOURCE.bit(4), PULSE_ENGR] = False
+    constant_to_be_applied: Annotated[bool, _SOURCE.bit(5), CONSTANT_TO_BE_APPLIED] = False
 
 
 @record
@@ -173,3 +187,11 @@ class Sources(Table):
     title = "SOURCES_TBL"
 
     sources: Annotated[tuple[SourceFlags, ...], Array(Sub(SourceFlags), "st11.nbr_sources")]
+
+
+@record
+class TransformerLosses(OpaqueTable):
+    """ST17: transformer loss compensation. Its layout is not confirmed by any open source."""
+
+    number = 17
+    title = "TRANSFORMER_LOSS_COMPENSATION_TBL"

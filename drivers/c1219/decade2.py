@@ -3,10 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
+from drivers.c1219.enumerations import SELF_READ_COUPLING
 from drivers.c1219.number import Number
 from drivers.c1219.record import Array, BitField, Record, Sub, Table, record
 from drivers.c1219.scope import If
 from drivers.c1219.wire import NI1, NI2, STIME, TIME, U8, U16, Flags
+from drivers.c1219.wording import LIST_ORDER, LIST_TYPE, SOURCE
 
 _FUNC1, _FUNC2, _LIST = BitField(1), BitField(1), BitField(1)
 
@@ -33,7 +35,7 @@ class RegistersLimits(Table):
     self_read_seq_nbr: Annotated[bool, _FUNC2.bit(1)] = False
     daily_self_read: Annotated[bool, _FUNC2.bit(2)] = False
     weekly_self_read: Annotated[bool, _FUNC2.bit(3)] = False
-    self_read_demand_reset: Annotated[int, _FUNC2.bits(4, 5)] = 0
+    self_read_demand_reset: Annotated[int, _FUNC2.bits(4, 5), SELF_READ_COUPLING] = 0
     nbr_self_reads: Annotated[int, U8] = 0
     nbr_summations: Annotated[int, U8] = 0
     nbr_demands: Annotated[int, U8] = 0
@@ -63,10 +65,10 @@ class DataSelection(Table):
     number = 22
     title = "DATA_SELECTION_TBL"
 
-    summation_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_summations")]
-    demand_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_demands")]
+    summation_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_summations"), SOURCE]
+    demand_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_demands"), SOURCE]
     min_or_max_flags: Annotated[frozenset[int], Flags(flags="st21.nbr_demands")]  # in the set: a maximum
-    coincident_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_coin_values")]
+    coincident_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_coin_values"), SOURCE]
     coin_demand_assoc: Annotated[tuple[int, ...], Array(U8, "st21.nbr_coin_values")]
 
 
@@ -170,9 +172,9 @@ class SelfReads(Table):
     number = 26
     title = "SELF_READ_DATA_TBL"
 
-    order: Annotated[int, _LIST.bit(0)] = 0  # 0: element n is older than n + 1
+    order: Annotated[int, _LIST.bit(0), LIST_ORDER] = 0  # 0: element n is older than n + 1
     overflow: Annotated[bool, _LIST.bit(1)] = False
-    list_type: Annotated[int, _LIST.bit(2)] = 0  # 0 FIFO, 1 circular
+    list_type: Annotated[int, _LIST.bit(2), LIST_TYPE] = 0  # 0 FIFO, 1 circular
     inhibit_overflow: Annotated[bool, _LIST.bit(3)] = False
     nbr_valid_entries: Annotated[int, U8] = 0
     last_entry_element: Annotated[int, U8] = 0
@@ -188,8 +190,8 @@ class PresentSelection(Table):
     number = 27
     title = "PRESENT_REGISTER_SELECT_TBL"
 
-    present_demand_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_present_demands")]
-    present_value_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_present_values")]
+    present_demand_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_present_demands"), SOURCE]
+    present_value_select: Annotated[tuple[int, ...], Array(U8, "st21.nbr_present_values"), SOURCE]
 
 
 @record

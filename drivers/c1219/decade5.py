@@ -1,11 +1,19 @@
-"""Decade 5: the clock, its offsets, and the calendar (ST50–ST56)."""
+"""Decade 5: the clock, its offsets, and the calendar (ST50–ST57)."""
 
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
+from drivers.c1219.enumerations import (
+    CALENDAR_CONTROLS,
+    DAYS_OF_WEEK,
+    SPECIAL_SCHEDULES,
+    TIER_DRIVES,
+    WEEKDAYS,
+)
 from drivers.c1219.record import Array, BitField, Record, Sub, Table, record
 from drivers.c1219.scope import BySize, If, Unless
 from drivers.c1219.wire import DATE, I16, LTIME, TIME, U8, U16
+from drivers.c1219.wording import DAYS, MINUTES, OCTETS, ZONE_OFFSET
 
 _FUNC1, _FUNC2, _CALENDAR, _QUALIFIER, _STATUS = BitField(1), BitField(1), BitField(1), BitField(1), BitField(2)
 _RDATE, _ACTION, _SWITCH = BitField(2), BitField(1), BitField(2)
@@ -38,7 +46,7 @@ class TimeLimits(Table):
     nbr_non_recurr_dates: Annotated[int, U8] = 0
     nbr_recurr_dates: Annotated[int, U8] = 0
     nbr_tier_switches: Annotated[int, U16] = 0
-    calendar_tbl_size: Annotated[int, U16] = 0
+    calendar_tbl_size: Annotated[int, U16, OCTETS] = 0
 
 
 @record
@@ -61,7 +69,7 @@ class Clock(Table):
 
     clock_calendar: Annotated[datetime | None, LTIME]
     fraction: Annotated[int | None, U8, BySize()] = None
-    day_of_week: Annotated[int, _QUALIFIER.bits(0, 2)] = 7  # 0 Sunday … 6 Saturday, 7 unknown
+    day_of_week: Annotated[int, _QUALIFIER.bits(0, 2), DAYS_OF_WEEK] = 7
     dst_flag: Annotated[bool, _QUALIFIER.bit(3)] = False  # daylight saving is in effect now
     gmt_flag: Annotated[bool, _QUALIFIER.bit(4)] = False
     tm_zn_applied: Annotated[bool, _QUALIFIER.bit(5)] = False
@@ -82,8 +90,8 @@ class ClockState(Clock):
 
     curr_tier: Annotated[int, _STATUS.bits(0, 2)] = 0
     curr_demand_tier: Annotated[int, _STATUS.bits(3, 5)] = 0
-    tier_drive: Annotated[int, _STATUS.bits(6, 7)] = 0
-    special_schd_active: Annotated[int, _STATUS.bits(8, 11)] = 0
+    tier_drive: Annotated[int, _STATUS.bits(6, 7), TIER_DRIVES] = 0
+    special_schd_active: Annotated[int, _STATUS.bits(8, 11), SPECIAL_SCHEDULES] = 0
     season: Annotated[int, _STATUS.bits(12, 15)] = 0
 
 
@@ -98,8 +106,8 @@ class TimeOffset(Table):
     title = "TIME_OFFSET_TBL"
 
     dst_time_eff: Annotated[timedelta | None, TIME] = None
-    dst_time_amt: Annotated[int, U8] = 60
-    time_zone_offset: Annotated[int | None, I16, BySize(If("st51.cap_tm_zn_offset"))] = None
+    dst_time_amt: Annotated[int, U8, MINUTES] = 60
+    time_zone_offset: Annotated[int | None, I16, BySize(If("st51.cap_tm_zn_offset")), ZONE_OFFSET] = None
     std_time_eff: Annotated[timedelta | None, TIME, BySize(If("st00.std_version_no", above=1))] = None
 
 
@@ -107,7 +115,7 @@ class TimeOffset(Table):
 class CalendarAction(Record):
     """0..4 CALENDAR_CTRL (1 DST on, 2 DST off, 3..18 season, 19..30 special) | 5 DEMAND_RESET | 6 SELF_READ."""
 
-    calendar_ctrl: Annotated[int, _ACTION.bits(0, 4)] = 0
+    calendar_ctrl: Annotated[int, _ACTION.bits(0, 4), CALENDAR_CONTROLS] = 0
     demand_reset: Annotated[bool, _ACTION.bit(5)] = False
     self_read: Annotated[bool, _ACTION.bit(6)] = False
 
@@ -126,7 +134,7 @@ class RecurringDate(Record):
 
     month: Annotated[int, _RDATE.bits(0, 3)]
     offset: Annotated[int, _RDATE.bits(4, 7)] = 0
-    weekday: Annotated[int, _RDATE.bits(8, 10)] = 0
+    weekday: Annotated[int, _RDATE.bits(8, 10), WEEKDAYS] = 0
     day: Annotated[int, _RDATE.bits(11, 15)]
     action: Annotated[CalendarAction, Sub(CalendarAction)]
 
@@ -178,7 +186,36 @@ class TimeRemaining(Table):
     number = 56
     title = "TIME_REMAIN_TBL"
 
-    summ_tier_time_remain: Annotated[int | None, U16, If("st51.separate_sum_demands")] = None
-    demand_tier_time_remain: Annotated[int | None, U16, If("st51.separate_sum_demands")] = None
-    tier_time_remain: Annotated[int | None, U16, Unless("st51.separate_sum_demands")] = None
-    self_read_days_remain: Annotated[int, U8] = 255
+    summ_tier_time_remain: Annotated[int | None, U16, If("st51.separate_sum_demands"), MINUTES] = None
+    demand_tier_time_remain: Annotated[int | None, U16, If("st51.separate_sum_demands"), MINUTES] = None
+    tier_time_remain: Annotated[int | None, U16, Unless("st51.separate_sum_demands"), MINUTES] = None
+    self_read_days_remain: Annotated[int, U8, DAYS] = 255
+
+
+_PRECISE_QUALIFIER, _PRECISE_STATUS = BitField(1), BitField(2)
+
+
+@record
+class PrecisionClock(Table):
+    """ST57 PRECISION_CLOCK_STATE_TBL (2008): as ST55, its time with an octet for the fraction of the second.
+
+    How much one step of the fraction is, no open source says: the octet is shown as it is. The size decides whether
+    it is there; a table of any other size is refused, never bent.
+    """
+
+    number = 57
+    title = "PRECISION_CLOCK_STATE_TBL"
+
+    clock_calendar: Annotated[datetime | None, LTIME]
+    fraction: Annotated[int | None, U8, BySize(If("st00.tm_format"))] = None
+    day_of_week: Annotated[int, _PRECISE_QUALIFIER.bits(0, 2), DAYS_OF_WEEK] = 7
+    dst_flag: Annotated[bool, _PRECISE_QUALIFIER.bit(3)] = False
+    gmt_flag: Annotated[bool, _PRECISE_QUALIFIER.bit(4)] = False
+    tm_zn_applied: Annotated[bool, _PRECISE_QUALIFIER.bit(5)] = False
+    dst_applied: Annotated[bool, _PRECISE_QUALIFIER.bit(6)] = False
+    dst_supported: Annotated[bool, _PRECISE_QUALIFIER.bit(7)] = False
+    curr_tier: Annotated[int, _PRECISE_STATUS.bits(0, 2)] = 0
+    curr_demand_tier: Annotated[int, _PRECISE_STATUS.bits(3, 5)] = 0
+    tier_drive: Annotated[int, _PRECISE_STATUS.bits(6, 7), TIER_DRIVES] = 0
+    special_schd_active: Annotated[int, _PRECISE_STATUS.bits(8, 11), SPECIAL_SCHEDULES] = 0
+    season: Annotated[int, _PRECISE_STATUS.bits(12, 15)] = 0

@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
+from drivers.c1219.enumerations import INTERVAL_FORMATS
 from drivers.c1219.record import Array, BitField, PerSet, Record, Sub, Table, record
 from drivers.c1219.scope import If
 from drivers.c1219.wire import U8, U16, U32
+from drivers.c1219.wording import LIST_ORDER, LIST_TYPE, MINUTES, OCTETS, SOURCE, FlagWords
 
 _FLAGS, _FORMATS, _CHANNEL, _STATUS = BitField(2), BitField(1), BitField(1), BitField(1)
 
@@ -16,7 +18,7 @@ class ProfileSet(Record):
     nbr_blks: Annotated[int, U16]
     nbr_blk_ints: Annotated[int, U16]
     nbr_chns: Annotated[int, U8]
-    max_int_time: Annotated[int, U8]
+    max_int_time: Annotated[int, U8, MINUTES]
 
 
 @record
@@ -30,7 +32,7 @@ class ProfileLimits(Table):
     number = 61
     title = "ACT_LP_TBL"
 
-    lp_memory_len: Annotated[int, U32] = 0
+    lp_memory_len: Annotated[int, U32, OCTETS] = 0
     lp_set1_inhibit_ovf: Annotated[bool, _FLAGS.bit(0)] = False
     lp_set2_inhibit_ovf: Annotated[bool, _FLAGS.bit(1)] = False
     lp_set3_inhibit_ovf: Annotated[bool, _FLAGS.bit(2)] = False
@@ -45,7 +47,7 @@ class ProfileLimits(Table):
     simple_int_status: Annotated[bool, _FLAGS.bit(11)] = False
     bit_12: Annotated[bool, _FLAGS.bit(12)] = False  # 1997: CLOSURE_STATUS field; 2008: BLK_END_RD_INDICATOR
     fill: Annotated[int, _FLAGS.bits(13, 15)] = 0
-    lp_fmats: Annotated[int, U8] = 0xFF
+    lp_fmats: Annotated[int, U8, FlagWords(INTERVAL_FORMATS.by_number)] = 0xFF
     sets: Annotated[tuple[ProfileSet | None, ...], PerSet(Sub(ProfileSet))]
 
     def of_set(self, number: int, name: str) -> int:
@@ -69,8 +71,8 @@ class ProfileChannel(Record):
     """CHNL_FLAG U8 (bit 0 END_RDG_FLAG) | LP_SOURCE_SELECT U8 | END_BLK_RDG_SOURCE_SELECT U8 (255: none)."""
 
     end_rdg_flag: Annotated[bool, _CHANNEL.bit(0)] = False
-    lp_source_select: Annotated[int, U8]
-    end_blk_rdg_source_select: Annotated[int, U8] = 255
+    lp_source_select: Annotated[int, U8, SOURCE]
+    end_blk_rdg_source_select: Annotated[int, U8, SOURCE] = 255
 
 
 @record
@@ -78,7 +80,7 @@ class ProfileSetControl(Record):
     """Channels × NBR_CHNS | INT_FMT_CDE U8 | [SCALARS U16 × NBR_CHNS | DIVISORS U16 × NBR_CHNS]."""
 
     channels: Annotated[tuple[ProfileChannel, ...], Array(Sub(ProfileChannel), "set.nbr_chns")]
-    int_fmt_cde: Annotated[int, U8]  # 1, 2, 4: UINT8, 16, 32; 8, 16, 32: INT8, 16, 32; 64: NI1; 128: NI2
+    int_fmt_cde: Annotated[int, U8, INTERVAL_FORMATS]
     scalars: Annotated[tuple[int, ...] | None, Array(U16, "set.nbr_chns"), If("set.scalar_divisor")] = None
     divisors: Annotated[tuple[int, ...] | None, Array(U16, "set.nbr_chns"), If("set.scalar_divisor")] = None
 
@@ -101,11 +103,11 @@ class ProfileSetStatus(Record):
     9 NBR_UNREAD_BLOCKS U16 | 11 NBR_VALID_INT U16 (valid intervals of the newest block)
     """
 
-    block_order: Annotated[int, _STATUS.bit(0)] = 0  # 0: block n is older than n + 1
+    block_order: Annotated[int, _STATUS.bit(0), LIST_ORDER] = 0
     overflow: Annotated[bool, _STATUS.bit(1)] = False
-    list_type: Annotated[int, _STATUS.bit(2)] = 0  # 0 FIFO, 1 circular
+    list_type: Annotated[int, _STATUS.bit(2), LIST_TYPE] = 0
     block_inhibit_overflow: Annotated[bool, _STATUS.bit(3)] = False
-    interval_order: Annotated[int, _STATUS.bit(4)] = 0  # 0 ascending, 1 descending
+    interval_order: Annotated[int, _STATUS.bit(4), LIST_ORDER] = 0
     active_mode: Annotated[bool, _STATUS.bit(5)] = False
     test_mode: Annotated[bool, _STATUS.bit(6)] = False
     nbr_valid_blocks: Annotated[int, U16]

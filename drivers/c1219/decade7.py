@@ -1,11 +1,14 @@
-"""Decade 7: the history log and the event log (ST70–ST76)."""
+"""Decade 7: the history log and the event log (ST70–ST79)."""
 
 from datetime import datetime
 from typing import Annotated
 
+from drivers.c1219.enumerations import EVENTS, USERS
+from drivers.c1219.opaque import OpaqueTable
 from drivers.c1219.record import Array, BitField, Record, Sub, Table, record
 from drivers.c1219.scope import BySize, If
 from drivers.c1219.wire import LTIME, U8, U16, U32, Binary, Flags
+from drivers.c1219.wording import LIST_ORDER, LIST_TYPE, OCTETS
 
 _FLAGS, _HISTORY, _EVENTS, _HISTORY_CODE, _EVENT_CODE = BitField(1), BitField(1), BitField(1), BitField(2), BitField(2)
 
@@ -26,10 +29,10 @@ class LogLimits(Table):
     hist_seq_nbr: Annotated[bool, _FLAGS.bit(2)] = False
     hist_inhibit_ovf: Annotated[bool, _FLAGS.bit(3)] = False
     event_inhibit_ovf: Annotated[bool, _FLAGS.bit(4)] = False
-    nbr_std_events: Annotated[int, U8] = 0  # octets of the sets of ST72, 73 and 75
-    nbr_mfg_events: Annotated[int, U8] = 0
-    hist_data_length: Annotated[int, U8] = 0
-    event_data_length: Annotated[int, U8] = 0
+    nbr_std_events: Annotated[int, U8, OCTETS] = 0  # of the sets of ST72, 73 and 75
+    nbr_mfg_events: Annotated[int, U8, OCTETS] = 0
+    hist_data_length: Annotated[int, U8, OCTETS] = 0
+    event_data_length: Annotated[int, U8, OCTETS] = 0
     nbr_history_entries: Annotated[int, U16] = 0
     nbr_event_entries: Annotated[int, U16] = 0
     ext_log_flags: Annotated[int | None, U8, BySize(If("st00.std_version_no", above=1))] = None
@@ -51,7 +54,7 @@ class EventIdentification(Table):
     number = 72
     title = "EVENTS_ID_TBL"
 
-    std_events_supported: Annotated[frozenset[int], Flags("st71.nbr_std_events")] = frozenset()
+    std_events_supported: Annotated[frozenset[int], Flags("st71.nbr_std_events"), EVENTS] = frozenset()
     mfg_events_supported: Annotated[frozenset[int], Flags("st71.nbr_mfg_events")] = frozenset()
 
 
@@ -62,7 +65,7 @@ class HistoryLogControl(Table):
     number = 73
     title = "HISTORY_LOG_CTRL_TBL"
 
-    std_events_monitored: Annotated[frozenset[int], Flags("st71.nbr_std_events")] = frozenset()
+    std_events_monitored: Annotated[frozenset[int], Flags("st71.nbr_std_events"), EVENTS] = frozenset()
     mfg_events_monitored: Annotated[frozenset[int], Flags("st71.nbr_mfg_events")] = frozenset()
     std_tbls_monitored: Annotated[frozenset[int], Flags("st00.dim_std_tbls_used")] = frozenset()
     mfg_tbls_monitored: Annotated[frozenset[int], Flags("st00.dim_mfg_tbls_used")] = frozenset()
@@ -88,7 +91,7 @@ class HistoryEntry(Record):
     time: Annotated[datetime | None, LTIME, If("st71.hist_date_time")] = None
     event_number: Annotated[int | None, U16, If("st71.event_number")] = None
     sequence: Annotated[int | None, U16, If("st71.hist_seq_nbr")] = None
-    user_id: Annotated[int, U16] = 0
+    user_id: Annotated[int, U16, USERS] = 0
     code: Annotated[int, _HISTORY_CODE.bits(0, 10)]
     manufacturer: Annotated[bool, _HISTORY_CODE.bit(11)] = False
     selector: Annotated[int, _HISTORY_CODE.bits(12, 15)] = 0
@@ -105,9 +108,9 @@ class HistoryLog(Table):
     number = 74
     title = "HISTORY_LOG_DATA_TBL"
 
-    order: Annotated[int, _HISTORY.bit(0)] = 0  # 0: entry n is older than n + 1
+    order: Annotated[int, _HISTORY.bit(0), LIST_ORDER] = 0
     overflow: Annotated[bool, _HISTORY.bit(1)] = False
-    list_type: Annotated[int, _HISTORY.bit(2)] = 0  # 0 FIFO, 1 circular
+    list_type: Annotated[int, _HISTORY.bit(2), LIST_TYPE] = 0
     inhibit_overflow: Annotated[bool, _HISTORY.bit(3)] = False
     nbr_valid_entries: Annotated[int, U16] = 0
     last_entry_element: Annotated[int, U16] = 0
@@ -127,7 +130,7 @@ class EventEntry(Record):
     fraction: Annotated[int | None, U8, BySize(If("quirks.event_time", equals="htime"))] = None
     event_number: Annotated[int | None, U16, If("st71.event_number")] = None
     sequence: Annotated[int, U16] = 0
-    user_id: Annotated[int, U16] = 0
+    user_id: Annotated[int, U16, USERS] = 0
     code: Annotated[int, _EVENT_CODE.bits(0, 10)]
     manufacturer: Annotated[bool, _EVENT_CODE.bit(11)] = False
     selector: Annotated[int, _EVENT_CODE.bits(12, 15)] = 0
@@ -141,12 +144,36 @@ class EventLog(Table):
     number = 76
     title = "EVENT_LOG_DATA_TBL"
 
-    order: Annotated[int, _EVENTS.bit(0)] = 0  # 0: entry n is older than n + 1
+    order: Annotated[int, _EVENTS.bit(0), LIST_ORDER] = 0
     overflow: Annotated[bool, _EVENTS.bit(1)] = False
-    list_type: Annotated[int, _EVENTS.bit(2)] = 0  # 0 FIFO, 1 circular
+    list_type: Annotated[int, _EVENTS.bit(2), LIST_TYPE] = 0
     inhibit_overflow: Annotated[bool, _EVENTS.bit(3)] = False
     nbr_valid_entries: Annotated[int, U16] = 0
     last_entry_element: Annotated[int, U16] = 0
     last_entry_seq_nbr: Annotated[int, U32] = 0
     nbr_unread_entries: Annotated[int, U16] = 0
     entries: Annotated[tuple[EventEntry, ...], Array(Sub(EventEntry), "st71.nbr_event_entries")]
+
+
+@record
+class LogSignatures(OpaqueTable):
+    """ST77 (2008): signatures of the event log. Its layout is not confirmed by any open source."""
+
+    number = 77
+    title = "EVENT_LOG_SIGNATURES_TBL"
+
+
+@record
+class ProgramState(OpaqueTable):
+    """ST78 (2008): program state of the end device. Its layout is not confirmed by any open source."""
+
+    number = 78
+    title = "END_DEVICE_PROGRAM_STATE_TBL"
+
+
+@record
+class EventCounters(OpaqueTable):
+    """ST79 (2008): event counters. Its layout is not confirmed by any open source."""
+
+    number = 79
+    title = "EVENT_COUNTERS_TBL"

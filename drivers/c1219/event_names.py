@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 _NAMES = """
 none primary_power_down primary_power_up time_changed_old_time time_changed_new_time
 time_changed_old_stime time_changed_new_stime accessed_for_read accessed_for_write procedure_invoked
@@ -29,8 +32,11 @@ secured_table_read_with_values secured_register_read_with_values
 EVENT_NAMES = tuple(_NAMES.split())
 
 
-def event_name(code: int, *, manufacturer: bool) -> str:
-    """Return the name of an event code; `manufacturer_event_20` for a vendor's own, `event_99` for a reserved one."""
+def event_name(code: int, *, manufacturer: bool, own: Mapping[int, str] = MappingProxyType({})) -> str:
+    """Return the name of an event code: of a vendor's by the profile's `own` names, else `manufacturer_event_20`.
+
+    A reserved standard code is `event_99`.
+    """
     if manufacturer:
-        return f"manufacturer_event_{code}"
+        return own.get(code, f"manufacturer_event_{code}")
     return EVENT_NAMES[code] if code < len(EVENT_NAMES) else f"event_{code}"

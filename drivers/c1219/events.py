@@ -23,11 +23,13 @@ def events_of(context: Context, times: MeterTimes) -> tuple[list[Event], list[Pr
     problems: list[Problem] = []
     for log in (context.find(EventLog), context.find(HistoryLog)):
         if log is not None:
-            _read(log, times, events, problems)
+            _read(log, times, dict(context.quirks.event_names), events, problems)
     return events, problems
 
 
-def _read(log: EventLog | HistoryLog, times: MeterTimes, events: list[Event], problems: list[Problem]) -> None:
+def _read(
+    log: EventLog | HistoryLog, times: MeterTimes, own: dict[int, str], events: list[Event], problems: list[Problem]
+) -> None:
     name = f"ST{log.number}"
     try:
         elements = oldest_first(
@@ -53,7 +55,7 @@ def _read(log: EventLog | HistoryLog, times: MeterTimes, events: list[Event], pr
             Event(
                 at=at,
                 code=entry.code,
-                name=event_name(entry.code, manufacturer=entry.manufacturer),
+                name=event_name(entry.code, manufacturer=entry.manufacturer, own=own),
                 argument=entry.argument.hex().upper(),
                 manufacturer=entry.manufacturer,
                 sequence=entry.sequence,

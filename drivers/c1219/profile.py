@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -13,23 +13,26 @@ from drivers.c1219.context import Context
 from drivers.c1219.decade5 import Clock, ClockState
 from drivers.c1219.decade6 import ProfileSet, ProfileSetControl, ProfileSetStatus
 from drivers.c1219.exact import Linear
-from drivers.c1219.interval_status import read_column
+from drivers.c1219.extent import check_profile
+from drivers.c1219.interval_status import Oddities, meanings_of, read_column
 from drivers.c1219.logs import oldest_first
 from drivers.c1219.number import Number
-from drivers.c1219.profile_data import block_layout
+from drivers.c1219.profile_data import block_layout, block_size
 from drivers.c1219.scaling import UNUSED, Scale, scale_of
 from drivers.c1219.timeline import Grid, Stored, place
 from drivers.c1219.times import MeterTimes
-from drivers.data import IntervalBlock, Problem, Source
+from drivers.data import IntervalBlock, Problem, Slots, Source
 from drivers.errors import DataError
 
 
 def elements(context: Context, data_set: int) -> tuple[int, ...]:
     """Return the array elements of the valid blocks, oldest first; octets of one start at element × block size.
 
-    LAST_BLOCK_ELEMENT is the newest in either order. Raises `NotRead`, `DataError` when ST63 contradicts ST61.
+    LAST_BLOCK_ELEMENT is the newest in either order. Raises `NotRead`, `DataError` when ST63 contradicts ST61, or both
+    say what cannot be.
     """
     limits, _control, status = _set_tables(context, data_set)
+    check_profile(f"ST{63 + data_set}", limits, status, block_size(context, data_set))
     order = context.quirks.block_order
     descending = bool(status.block_order) if order == "flag" else order == "descending"
     return oldest_first(
@@ -48,16 +51,18 @@ def interval_blocks(
     octets: bytes | Mapping[int, bytes],
     *,
     now: datetime | None = None,
+    taken: Mapping[int, int] | None = None,
 ) -> tuple[list[IntervalBlock], list[Problem]]:
     """Return the intervals of ST64 (set 1) to ST67 (set 4), oldest block first, its channels together.
 
     `octets`: the whole table, or the octets of single blocks by array element (partial reads; others are not
     reported). `now`: the meter's clock in UTC when the newest block was read: an end time beyond it is a planned one.
+    `taken`: of the blocks at these elements only so many of the newest intervals have been read, the other slots hold
+    anything; such a block is reported without a register at its start.
     Raises `NotRead` when a table is missing, `DataError` when the size contradicts ST61.
     """
     limits, control, status = _set_tables(context, data_set)
-    if not limits.max_int_time:
-        raise DataError(f"ST61 says an interval length of 0 for set {data_set}", advice="read ST61 again")
+    order = elements(context, data_set)
     layout, pieces, problems = _pieces(context, data_set, octets)
     grid = Grid(
         f"ST{63 + data_set}",
@@ -66,7 +71,9 @@ def interval_blocks(
         bool(status.interval_order),
         context.quirks.open_block_end,
     )
-    stored = _stored(grid.name, elements(context, data_set), pieces, layout, status, problems)
+    stored = _stored(grid.name, order, pieces, layout, status, problems)
+    for one in stored:
+        one.taken = min(one.valid, (taken or {}).get(one.element, one.valid))
     clock = context.find(Clock) or context.find(ClockState)
     placed, odd = place(stored, grid, times, dst_flag=clock.dst_flag if clock else None, now=now)
     first = 1 + sum(context.st61.of_set(number, "nbr_chns") for number in range(1, data_set))
@@ -74,8 +81,8 @@ def interval_blocks(
     problems += odd
     problems += [problem for channel in channels for problem in channel.problems()]
     reader = _Reader(context, data_set, layout, grid, channels)
-    blocks = [block for at in range(len(placed)) for block in reader.read(placed, at, problems)]
-    return blocks, problems
+    blocks = [block for at in range(len(placed)) for block in reader.read(placed, at)]
+    return blocks, [*problems, *reader.oddities.problems(grid.name)]
 
 
 def _set_tables(context: Context, data_set: int) -> tuple[ProfileSet, ProfileSetControl, ProfileSetStatus]:
@@ -156,6 +163,7 @@ class _Channel:
     pulses: Linear  # of the block-end pulse counters
     reading: Linear | None  # of the block-end readings, in the unit of the intervals
     used: bool
+    values: _Values
 
     def problems(self) -> list[Problem]:
         """Return what stands in the way of its values."""
@@ -183,11 +191,14 @@ def _channel(context: Context, control: ProfileSetControl, index: int, *, number
     reading = None
     if channel.end_rdg_flag:
         selected = channel.end_blk_rdg_source_select
-        end = source if selected == UNUSED else scale_of(context, selected)
+        end = (source if selected == UNUSED else scale_of(context, selected)).times(context.quirks.register_scale)
         if not end.problem and end.measure.word == source.measure.word:
             reading = end.linear.times(Fraction(10) ** (end.measure.prefix_power - source.measure.prefix_power))
-    scale = Scale(source.measure, source.linear.after(factor), source.problem)
-    return _Channel(index, number, scale, source.linear, reading, used=channel.lp_source_select != UNUSED)
+    pulses = source.times(context.quirks.interval_scale).linear
+    scale = Scale(source.measure, pulses.after(factor), source.problem)
+    return _Channel(
+        index, number, scale, pulses, reading, used=channel.lp_source_select != UNUSED, values=_Values(scale.linear)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,24 +210,28 @@ class _Reader:
     layout: BlockLayout
     grid: Grid
     channels: list[_Channel]
+    oddities: Oddities = field(default_factory=Oddities)
 
-    def read(self, placed: list[Stored], at: int, problems: list[Problem]) -> list[IntervalBlock]:
+    def read(self, placed: list[Stored], at: int) -> list[IntervalBlock]:
         """Return the channels of one block."""
         readable = [channel for channel in self.channels if channel.used and not channel.scale.problem]
-        return [self._block(placed, at, channel, problems) for channel in readable]
+        return [self._block(placed, at, channel) for channel in readable]
 
-    def _block(self, placed: list[Stored], at: int, channel: _Channel, problems: list[Problem]) -> IntervalBlock:
+    def _block(self, placed: list[Stored], at: int, channel: _Channel) -> IntervalBlock:
         stored = placed[at]
         assert stored.end is not None  # noqa: S101 - `place` keeps only blocks with an end
         maximum = self.layout.item.maximum
         inverted = self.context.quirks.simple_status == "inverted"
+        used = self.grid.slots(stored.valid, stored.taken)
         column = read_column(
-            stored.block, channel.index, self.grid.slots(stored.valid), maximum=maximum, inverted=inverted
+            stored.block,
+            channel.index,
+            used,
+            maximum=maximum,
+            inverted=inverted,
+            meanings=meanings_of(self.context.quirks.channel_status),
         )
-        if column.remarked:
-            reason = f"channel {channel.number} has the status {', '.join(map(str, column.remarked))}"
-            reason += " (6: configuration changed; from 8: the vendor's own)"
-            problems.append(Problem(f"{self.grid.name} block {stored.element}", reason, lost=False))
+        self.oddities.note(channel.number, stored.element, column.remarked)
         start, stop = self._registers(placed, at, channel)
         measure, size = channel.scale.measure, self.layout.size
         return IntervalBlock(
@@ -225,10 +240,10 @@ class _Reader:
             direction=measure.direction,
             unit=measure.unit,
             interval_s=int(self.grid.length.total_seconds()),
-            first_interval_end=stored.end - (stored.valid - 1) * self.grid.length,
+            first_interval_end=stored.end - (len(used) - 1) * self.grid.length,
             counts=column.counts,
             multiplier=channel.scale.multiplier,
-            values=_values(column.counts, channel.scale.linear),
+            values=channel.values(column.counts),
             status=column.status,
             start_register=start,
             stop_register=stop,
@@ -238,17 +253,27 @@ class _Reader:
             sequence=stored.sequence,
             ambiguous_time=stored.ambiguous,
             source=Source(self.grid.name, stored.element * size, size),
+            slots=self._slots(stored, channel, used),
         )
+
+    def _slots(self, stored: Stored, channel: _Channel, used: range) -> Slots:
+        """Return where the items of a channel lie."""
+        layout = self.layout
+        item = layout.intervals_offset + layout.status_width + channel.index * layout.item.width
+        return Slots(used[0], used.step, stored.element * layout.size + item, layout.stride, layout.item.width)
 
     def _registers(self, placed: list[Stored], at: int, channel: _Channel) -> tuple[Decimal | None, Decimal | None]:
         """Return the register before and after a block: the end reading of the block before, if both join, and its own.
 
-        Readings that accumulate inside one block only (BLK_END_RD_INDICATOR of 2008) start at zero.
+        Readings that accumulate inside one block only (BLK_END_RD_INDICATOR of 2008) start at zero. The register
+        before a block of which only the newest part was read is not that before this part: there is none.
         """
         stored = placed[at]
         stop = self._end_reading(stored, channel)
         if self.context.st61.bit_12 and not self.layout.closure and self.context.st00.std_version_no > 1:
-            return (None if stop is None else Decimal(0)), stop
+            return (None if stop is None or stored.taken < stored.valid else Decimal(0)), stop
+        if stored.taken < stored.valid:
+            return None, stop
         before = placed[at - 1] if at else None
         if before is None or before.end is None or stored.end is None:
             return None, stop
@@ -267,10 +292,16 @@ class _Reader:
         return None if pulses is None else channel.pulses.apply(pulses[channel.index])
 
 
-def _values(counts: tuple[Number | None, ...], linear: Linear) -> tuple[Decimal | None, ...]:
-    """Return the values of counts; equal ones are converted once."""
-    whole = linear.of_counts()
-    known: dict[Number | None, Decimal | None] = {None: None}
-    for count in set(counts) - {None}:
-        known[count] = whole(count) if isinstance(count, int) else linear.apply(count or Decimal(0))
-    return tuple(known[count] for count in counts)
+class _Values:
+    """The values of one channel's counts; equal ones are converted once, whatever block they are in."""
+
+    def __init__(self, linear: Linear) -> None:
+        self._linear = linear
+        self._whole = linear.of_counts()
+        self._known: dict[Number | None, Decimal | None] = {None: None}
+
+    def __call__(self, counts: tuple[Number | None, ...]) -> tuple[Decimal | None, ...]:
+        known = self._known
+        for count in set(counts).difference(known):
+            known[count] = self._whole(count) if isinstance(count, int) else self._linear.apply(count or Decimal(0))
+        return tuple([known[count] for count in counts])

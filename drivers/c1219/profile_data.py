@@ -41,15 +41,46 @@ def block_layout(context: Context, data_set: int, *, total: int | None = None, s
     """Return the layout of a set's blocks, with or without the CLOSURE field: whichever fits.
 
     Judged in this order: the quirk; `total`, the octets of the whole data table, if known; LP_MEMORY_LEN of ST61;
-    bit 12 of LP_FLAGS clear (no such field in any edition); `sample`, the first octets of the table (two blocks'
-    worth), where only the right layout has plausible block end times; the edition. Raises `DataError`, `NotRead`.
+    bit 12 of LP_FLAGS clear (no such field in any edition); `sample`, the first octets of the table, as far as
+    `sample_places` wants them, where only the right layout has plausible block end times; the edition. Raises
+    `DataError`, `NotRead`.
     """
-    both = [BlockLayout.of(context, data_set, closure=closure) for closure in (False, True)]
+    both = _both(context, data_set)
+    certain = _certain(context, data_set, both, total)
+    if certain is not None:
+        return certain
+    plausible = [layout for layout in both if _plausible(layout, sample)]
+    if len(plausible) == 1:
+        return plausible[0]
     without, with_field = both
-    if not without.size:
+    return without if context.st00.std_version_no > 1 else with_field
+
+
+def sample_places(context: Context, data_set: int) -> list[tuple[int, int]]:
+    """Return what a `sample` for `block_layout` must hold, as (from, to) in the table: end times of two blocks.
+
+    Nothing where the layout is known without. Raises `DataError`, `NotRead`.
+    """
+    both = _both(context, data_set)
+    if context.st61.of_set(data_set, "nbr_blks") < 2 or _certain(context, data_set, both, None) is not None:
+        return []
+    width = both[0].time_width
+    return [(start, start + width) for start in (0, *(layout.size for layout in both))]
+
+
+def _both(context: Context, data_set: int) -> list[BlockLayout]:
+    """Return the layout without the CLOSURE field, and the one with it."""
+    both = [BlockLayout.of(context, data_set, closure=closure) for closure in (False, True)]
+    if not both[0].size:
         raise DataError(
             f"ST61 and ST62 describe blocks of no octets for set {data_set}", advice="read ST61 and ST62 again"
         )
+    return both
+
+
+def _certain(context: Context, data_set: int, both: list[BlockLayout], total: int | None) -> BlockLayout | None:
+    """Return the layout if quirk, sizes or flags tell it."""
+    without, with_field = both
     if context.quirks.closure_field != "by_size":
         return with_field if context.quirks.closure_field == "present" else without
     blocks = context.st61.of_set(data_set, "nbr_blks")
@@ -60,12 +91,7 @@ def block_layout(context: Context, data_set: int, *, total: int | None = None, s
     for fitting in (by_total, by_memory):
         if len(fitting) == 1:
             return fitting[0]
-    if not context.st61.bit_12:
-        return without
-    plausible = [layout for layout in both if _plausible(layout, sample)]
-    if len(plausible) == 1:
-        return plausible[0]
-    return without if context.st00.std_version_no > 1 else with_field
+    return None if context.st61.bit_12 else without
 
 
 def _memory_length(context: Context, *, closure: bool) -> int | None:

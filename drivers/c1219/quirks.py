@@ -6,7 +6,17 @@ Each field is a key of `[c1219]` in a profile; each default is the row of the sa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A field that the family reports wrong, and what it is in truth. `path` as `mrsp tables` prints it."""
+
+    table: int  # standard table
+    path: str  # "nbr_blk_ints", "sets[0].nbr_blk_ints"
+    value: bool | int | Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +39,13 @@ class Quirks:
     no_offset: bool = False  # ST15 entries without OFFSET
     event_time: Literal["by_size", "ltime", "htime"] = "by_size"  # ST76 EVENT_TIME
     max_read: int = 65_535  # octets of one partial read at most
+    constants_modulo: int = 0  # the ST15 entry of a source is its number modulo this; 0: by `entry_lookup`
+    register_scale: Decimal = Decimal(1)  # what the values of ST23–ST28 are multiplied by, after ST15 and ST12
+    interval_scale: Decimal = Decimal(1)  # the same for the intervals of ST64–ST67
+    channel_status: tuple[tuple[int, str], ...] = ()  # (status nibble of a channel, its word); "none": no meaning
+    event_names: tuple[tuple[int, str], ...] = ()  # (manufacturer event code, its name)
+    tables_absent: frozenset[int] = frozenset()  # standard tables that ST00 lists and the meter does not serve
+    tables_present: frozenset[int] = frozenset()  # standard tables that ST00 does not list and the meter serves
+    override: tuple[Override, ...] = ()
     dials_table: int | None = None  # where the number of dials is kept, a table id …
     dials_offset: int = 0  # … and the octet in it

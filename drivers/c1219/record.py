@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, ClassVar, TypeVar, cast, dataclass_transform, get_args, get_origin
 
-from drivers.c1219.context import Span
 from drivers.c1219.scope import SETS, BySize, Condition, If, Reader, Ref, Scope, Unless, Wire
 from drivers.c1219.wire import Binary
 
@@ -87,7 +86,7 @@ class PackedBits:
         octets = reader.take(self.group.octets, path)
         prefix = path[: path.rfind(".") + 1]
         for name, _bit, _is_bool in self.members:
-            reader.spans[prefix + name] = Span(start, len(octets))
+            reader.note(prefix + name, start, len(octets))
         return tuple(self.unpack(octets, scope))
 
     def encode(self, value: Any, scope: Scope) -> bytes:
@@ -142,10 +141,9 @@ class Layout:
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"{type(record).__name__}.{member.name}: {error}") from error
 
-    @property
-    def open_ended(self) -> bool:
+    def open_ended(self, scope: Scope) -> bool:
         """Whether the last field takes whatever is left."""
-        return bool(self.members) and self.members[-1].wire == Binary(None)
+        return bool(self.members) and self.members[-1].wire == Binary(None) and self.members[-1].present(scope)
 
     def choices(self) -> set[str]:
         """Return the names of the fields, here and in inner records, whose presence the size decides."""
@@ -230,7 +228,7 @@ class Sub:
         """Return the next record; its place is noted under its own path, too."""
         start = reader.position
         made = self.kind(**self.kind.layout.decode(reader, scope, path))
-        reader.spans[path] = Span(start, reader.position - start)
+        reader.note(path, start, reader.position - start)
         return made
 
     def encode(self, value: Any, scope: Scope) -> bytes:
@@ -253,8 +251,10 @@ class Array:
         return count * self.item.size(scope) if count else 0
 
     def decode(self, reader: Reader, scope: Scope, path: str) -> tuple[Any, ...]:
-        """Return the items."""
+        """Return the items; those without any octets are one and the same."""
         count = int(scope.resolve(self.count))
+        if count and not self.item.size(scope):
+            return (self.item.decode(reader, scope, path),) * count
         return tuple(self.item.decode(reader, scope, f"{path}[{index}]") for index in range(count))
 
     def encode(self, value: Any, scope: Scope) -> bytes:

@@ -98,7 +98,7 @@ class _Collector:
 
     def scale(self, source: int) -> Scale:
         if source not in self.scales:
-            scale = self.scales[source] = scale_of(self.context, source)
+            scale = self.scales[source] = scale_of(self.context, source).times(self.context.quirks.register_scale)
             if not scale.measure.known:
                 self.remark(f"source {source}", f"its unit of measure is not known ({scale.measure.unit})")
             if scale.problem:

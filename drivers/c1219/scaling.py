@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -45,14 +45,22 @@ class Scale:
         """Return the value of a raw number; None when the constants do not allow it."""
         return None if self.problem else self.linear.apply(raw)
 
+    def times(self, factor: Decimal) -> Scale:
+        """Return this scale followed by a factor: what the profile says is missing in the meter's own constants."""
+        return replace(self, linear=self.linear.times(Fraction(factor)))
+
 
 def entry_index(context: Context, source: int, flag: str, entries: int) -> int | None:
     """Return which entry of ST12–ST15 belongs to a source; None when it has none.
 
     The entries are counted over the sources whose `flag` is set in ST16. The source number itself is taken when the
     table has an entry for every source although fewer have the flag, and by the quirk `entry_lookup = "by_source"`.
+    The quirk `constants_modulo` numbers the entries of ST15 alone.
     """
     sources = context.find(Sources)
+    if flag == "constants" and context.quirks.constants_modulo:
+        index = source % context.quirks.constants_modulo
+        return index if index < entries else None
     if sources is None or context.quirks.entry_lookup == "by_source":
         return source if source < entries else None
     flags = [bool(getattr(item, flag)) for item in sources.sources]

@@ -7,7 +7,7 @@ another table), `"quirks.no_offset"`, `".dim_std_tbls_used"` (an earlier field o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,27 +15,71 @@ from drivers.c1219.context import Context, NotRead, Span
 from drivers.errors import DataError
 
 Ref = int | str
+MOST_REMARKS = 20  # about one table
 SETS = (1, 2, 3, 4)  # of load-profile data: ST64–ST67
 
 
 @dataclass(slots=True)
 class Reader:
-    """Octets of one table, read front to back; remembers where each field lay."""
+    """Octets of one table, read front to back; remembers where each field lay, if `noting`."""
 
     octets: bytes
     position: int = 0
     spans: dict[str, Span] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    noting: bool = True
+    unsaid: int = 0  # remarks beyond the first `MOST_REMARKS`
 
     def take(self, count: int, path: str) -> bytes:
         """Return the next `count` octets, noted as the place of `path`; raises `DataError` past the end."""
         end = self.position + count
         if end > len(self.octets):
             raise DataError(f"{path} ends at octet {end}, but only {len(self.octets)} came")
-        self.spans[path] = Span(self.position, count)
+        self.note(path, self.position, count)
         octets = self.octets[self.position : end]
         self.position = end
         return octets
+
+    def note(self, path: str, offset: int, count: int) -> None:
+        """Remember where a field lies."""
+        if self.noting:
+            self.spans[path] = Span(offset, count)
+
+    def remark(self, text: str) -> None:
+        """Say something about the octets; of a great many remarks only the first are kept, the others counted."""
+        if len(self.remarks) < MOST_REMARKS:
+            self.remarks.append(text)
+        else:
+            self.unsaid += 1
+
+    def said(self) -> tuple[str, ...]:
+        """Return the remarks, with how many there are besides."""
+        return (*self.remarks, f"and {self.unsaid} more like these") if self.unsaid else tuple(self.remarks)
+
+
+class Places(Mapping[str, Span]):
+    """Where the fields of a table lie: looked for when first asked, since they take far more room than the octets."""
+
+    __slots__ = ("_find", "_found")
+
+    def __init__(self, find: Callable[[], dict[str, Span]]) -> None:
+        self._find = find
+        self._found: dict[str, Span] | None = None
+
+    @property
+    def _spans(self) -> dict[str, Span]:
+        if self._found is None:
+            self._found = self._find()
+        return self._found
+
+    def __getitem__(self, path: str) -> Span:
+        return self._spans[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._spans)
+
+    def __len__(self) -> int:
+        return len(self._spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +132,11 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class If:
-    """The field is there when `ref` is above a number (0: when a flag is set), or equals a word."""
+    """The field is there when `ref` is above a number (0: when a flag is set), or equals a word or a number."""
 
     ref: str
     above: int = 0
-    equals: str | None = None
+    equals: str | int | None = None
 
     def holds(self, scope: Scope) -> bool:
         """Judge the condition."""

@@ -16,16 +16,22 @@ _CLOCK_SLACK = timedelta(seconds=2)  # the meter's clock is read in whole second
 
 @dataclass(slots=True)
 class Stored:
-    """One stored block on its way to a place in time. `valid` slots are used."""
+    """One stored block on its way to a place in time. `valid` slots are used, the newest `taken` of them were read."""
 
     element: int
     sequence: int
     block: Block
     valid: int
     newest: bool
+    taken: int = 0
     end: datetime | None = None  # UTC, of the last valid interval
     ambiguous: bool = False
     planned_end: bool = False  # BLK_END_TIME is that of the whole block, which is not full yet
+
+
+def slots_of(valid: int, taken: int, *, descending: bool) -> range:
+    """Return the slots of the newest `taken` of `valid` intervals, oldest first (INTERVAL_ORDER of ST63)."""
+    return range(taken - 1, -1, -1) if descending else range(valid - taken, valid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,9 @@ class Grid:
     descending: bool  # INTERVAL_ORDER
     open_block_end: str  # quirk
 
-    def slots(self, valid: int) -> range:
-        """Return the slots in use, oldest first."""
-        return range(valid - 1, -1, -1) if self.descending else range(valid)
+    def slots(self, valid: int, taken: int | None = None) -> range:
+        """Return the slots in use, oldest first; of these the newest `taken`, if it is given."""
+        return slots_of(valid, valid if taken is None else taken, descending=self.descending)
 
 
 def place(

@@ -18,7 +18,7 @@ from drivers.c1219.decade5 import Clock, ClockState, TimeOffset
 _TWO_O_CLOCK = timedelta(hours=2)
 _HOUR = timedelta(hours=1)
 _FARTHEST, _QUARTER = 14 * 60, 15  # minutes: zones lie within 14 hours of UTC, on quarters of an hour
-_COUNTERS = frozenset({3, 4})  # TM_FORMATs that count from 1970
+COUNTERS = frozenset({3, 4})  # TM_FORMATs that count from 1970
 
 
 class Instant(NamedTuple):
@@ -139,7 +139,7 @@ def _standard_offset(zone: tzinfo, wall: datetime) -> timedelta:
 
 def _sense(context: Context, clock: Clock | None) -> tuple[bool, bool, str]:
     """Return whether times are local, whether daylight saving is in them, and what contradicts."""
-    counts = context.st00.tm_format in _COUNTERS
+    counts = context.st00.tm_format in COUNTERS
     gmt, zone, daylight = (clock.gmt_flag, clock.tm_zn_applied, clock.dst_applied) if clock else (False,) * 3
     quirks = context.quirks
     if counts and quirks.epoch != "by_qualifier":

@@ -23,6 +23,8 @@ _BCD = 1
 _BINARY = 2
 _MINUTES = 3
 _SECONDS = 4
+_LAST_MINUTE = 0xFFFFFFFF // 60  # in 2106, when TM_FORMAT 4 ends; minutes could go on to the year 10136
+_DAY = timedelta(days=1)  # a remaining span may be a whole one
 
 
 class ImpossibleTime(ValueError):
@@ -56,10 +58,9 @@ def decode(octets: bytes, tm_format: int, order: Order) -> datetime | None:
     seconds = octets[4] if len(octets) > 4 else 0
     if seconds > 59:
         raise ImpossibleTime(f"second {seconds}")
-    try:
-        return EPOCH + timedelta(minutes=count, seconds=seconds)
-    except OverflowError:
-        raise ImpossibleTime(f"{count} minutes since 1970") from None
+    if count > _LAST_MINUTE:
+        raise ImpossibleTime(f"{count} minutes since 1970")
+    return EPOCH + timedelta(minutes=count, seconds=seconds)
 
 
 def encode(value: datetime | None, tm_format: int, order: Order, size: int) -> bytes:
@@ -85,13 +86,14 @@ def decode_time(octets: bytes, tm_format: int, order: Order) -> timedelta | None
         return None
     if tm_format in {_MINUTES, _SECONDS}:
         seconds = int.from_bytes(octets, order)
-        if seconds > 24 * 3600:
+        if timedelta(seconds=seconds) > _DAY:
             raise ImpossibleTime(f"second {seconds} of a day")
         return timedelta(seconds=seconds)
     hour, minute, second = (_from_bcd(octet) if tm_format == _BCD else octet for octet in octets)
-    if hour > 24 or minute > 59 or second > 59:
+    span = timedelta(hours=hour, minutes=minute, seconds=second)
+    if minute > 59 or second > 59 or span > _DAY:
         raise ImpossibleTime(f"{hour:02}:{minute:02}:{second:02}")
-    return timedelta(hours=hour, minutes=minute, seconds=second)
+    return span
 
 
 def encode_time(value: timedelta | None, tm_format: int, order: Order, size: int) -> bytes:

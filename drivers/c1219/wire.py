@@ -67,25 +67,25 @@ class Chars:
     Octets that are no character of the format read as `\\xNN`.
     """
 
-    octets: int
+    octets: Ref
 
-    def size(self, scope: Scope) -> int:  # noqa: ARG002 - part of `Wire`
+    def size(self, scope: Scope) -> int:
         """Return the width."""
-        return self.octets
+        return int(scope.resolve(self.octets))
 
     def decode(self, reader: Reader, scope: Scope, path: str) -> str:
         """Return the next text, without the padding at both ends."""
-        octets = reader.take(self.octets, path)
+        octets = reader.take(self.size(scope), path)
         return octets.decode(_codec(scope), "backslashreplace").strip(_PADDING)
 
     def encode(self, value: Any, scope: Scope) -> bytes:
         """Return the octets of a `str`, padded with blanks."""
         blank = " ".encode(_codec(scope))
-        octets = str(value).encode(_codec(scope))
-        if len(octets) > self.octets:
-            raise ValueError(f"{value!r} is longer than {self.octets} octets")
-        octets += blank * ((self.octets - len(octets)) // len(blank))
-        return octets.ljust(self.octets, b"\0")
+        octets, size = str(value).encode(_codec(scope)), self.size(scope)
+        if len(octets) > size:
+            raise ValueError(f"{value!r} is longer than {size} octets")
+        octets += blank * ((size - len(octets)) // len(blank))
+        return octets.ljust(size, b"\0")
 
 
 def _codec(scope: Scope) -> str:
@@ -141,6 +141,26 @@ class Binary:
         if self.octets is not None and len(octets) != self.size(scope):
             raise ValueError(f"{self.size(scope)} octets wanted, not {len(octets)}")
         return octets
+
+
+@dataclass(frozen=True, slots=True)
+class StimeOctets:
+    """Octets as they are: as many as an STIME_DATE has, or those that then still lack to `up_to`."""
+
+    up_to: int | None = None
+
+    def size(self, scope: Scope) -> int:
+        """Return the width, by ST00."""
+        time = walltime.width(walltime.STIME_WIDTHS, scope.context.st00.tm_format)
+        return time if self.up_to is None else max(0, self.up_to - time)
+
+    def decode(self, reader: Reader, scope: Scope, path: str) -> bytes:
+        """Return the next octets."""
+        return reader.take(self.size(scope), path)
+
+    def encode(self, value: Any, scope: Scope) -> bytes:
+        """Return the octets; raises `ValueError` for a wrong number of them."""
+        return Binary(self.size(scope)).encode(value, scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +232,7 @@ class Moment:
         try:
             return self.reads(octets, context.st00.tm_format, context.order)
         except walltime.ImpossibleTime as error:
-            reader.remarks.append(f"{path} is no time: {error}")
+            reader.remark(f"{path} is no time: {error}")
             return None
 
     def encode(self, value: Any, scope: Scope) -> bytes:
