@@ -13,28 +13,36 @@ from drivers.errors import UsageError
 
 T = TypeVar("T")
 LARGEST = 4 * 1024 * 1024  # octets; no configuration of a person is larger
-_AT_KEY = re.compile(r" - at `(?P<path>[^`]+)`$")
+_AT_KEY = re.compile(r" - at (?:`key` in )?`(?P<path>[^`]+)`$")
+_PART = r"""(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)"""
+_KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
 def load_toml(path: Path, kind: type[T], *, what: str) -> T:
     """Return the file as `kind`. Raises `UsageError` that names file, line, key and what is allowed there."""
+    return parse_toml(read_toml_text(path, what=what), kind, name=str(path), what=what)
+
+
+def read_toml_text(path: Path, *, what: str) -> str:
+    """Return what is in a file. Raises `UsageError` for one that cannot be read, is too large or is no UTF-8."""
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{what} {path} is larger than {LARGEST} octets: not a {what}")
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{what} {path} is not UTF-8 text: {error.reason} at octet {error.start}") from error
-    return parse_toml(text, kind, name=str(path), what=what)
 
 
 def parse_toml(text: str, kind: type[T], *, name: str, what: str) -> T:
     """Like `load_toml`, from text that came from `name`."""
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise UsageError(f"{what} {name} is not TOML: its brackets are nested too deeply") from None
+    except ValueError as error:  # not only TOMLDecodeError: a number of thousands of digits is another
         raise UsageError(f"{what} {name} is not TOML: {error}") from error
     try:
         return msgspec.convert(tree, kind)
@@ -49,7 +57,8 @@ def dotted(keys: list[str | int]) -> str:
     """Write a key path as a person writes it: `meters[0].url`."""
     out = ""
     for key in keys:
-        out += f"[{key}]" if isinstance(key, int) else f".{key}" if out else key
+        if key != "...":  # some entry of a table whose keys are free
+            out += f"[{key}]" if isinstance(key, int) else f".{key}" if out else key
     return out
 
 
@@ -79,8 +88,11 @@ def line_of(text: str, keys: list[str | int]) -> int:
         if header := re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line):
             path = table = _parts(header[2])
             if header[1] == "[[":
+                inner = [known for known in counts if len(known) > len(table) and known[: len(table)] == table]
+                for known in inner:  # the lists in an entry are counted from its begin
+                    del counts[known]
                 counts[table] = counts.get(table, -1) + 1
-        elif pair := re.match(r"\s*([A-Za-z0-9_\-.\"']+)\s*=", line):
+        elif pair := _KEY.match(line):
             path = (*table, *_parts(pair[1]))
         else:
             continue
@@ -93,7 +105,7 @@ def line_of(text: str, keys: list[str | int]) -> int:
 
 
 def _parts(dotted_name: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted_name.split("."))
+    return tuple(part.strip("\"'") for part in re.findall(_PART, dotted_name))
 
 
 def _names_before(keys: list[str | int], position: int) -> tuple[str, ...]:

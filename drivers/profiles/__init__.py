@@ -6,19 +6,23 @@ The files lie in `firmware_profiles/`; its README.md explains every key. A meter
 
 from __future__ import annotations
 
+from drivers.profiles.check import CheckReport, check_profile
 from drivers.profiles.describe import as_dict, describe, summary
-from drivers.profiles.library import GENERIC, Profiles, load_profile, load_profiles
+from drivers.profiles.library import GENERIC, Profiles, load_profile, load_profiles, profile_of_text
 from drivers.profiles.schema import Fact, Profile, Proof
 
 __all__ = [
     "GENERIC",
+    "CheckReport",
     "Fact",
     "Profile",
     "Profiles",
     "Proof",
     "as_dict",
+    "check_profile",
     "describe",
     "load_profile",
     "load_profiles",
+    "profile_of_text",
     "summary",
 ]

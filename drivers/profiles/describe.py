@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
+from drivers.profiles.manufacturer_table import FieldKeys
 from drivers.profiles.schema import Detect, Profile, Versions
 
 
@@ -38,6 +41,7 @@ def describe(profile: Profile) -> str:
         lines += ["", "Manufacturer tables:"]
         for table in profile.manufacturer_table:
             lines.append(f"  MT{table.number:02} {table.name}" + (f": {table.note}" if table.note else ""))
+            lines += [f"    {line}" for line in _fields(table.field)]
     lines += ["", "Facts:" if profile.fact else "Facts: none"]
     for number, fact in enumerate(profile.fact, 1):
         lines += [f"  [{number}] {fact.fact}", f"      {fact.source}"] + ([f"      {fact.url}"] if fact.url else [])
@@ -58,6 +62,18 @@ def recognised_by(detect: Detect | None) -> str:
     parts = [f"{name} {_either(patterns)}" for name, patterns in texts if patterns != "*"]
     parts += [f"{name} {_range(versions)}" for name, versions in _versions(detect)]
     return ", ".join(parts) or "any meter"
+
+
+def _fields(items: tuple[FieldKeys, ...], depth: int = 0) -> Iterator[str]:
+    """Yield a line for each field of a described table: name, number of items, type, place, and what it means."""
+    for item in items:
+        many = "" if item.count is None else f"[{item.count}]"
+        place = "" if item.offset is None else f" at {item.offset}"
+        scale = "" if item.scale == "1" else f" × {item.scale}"
+        meaning = ", ".join(filter(None, (item.note, "a register of the reading" if item.register else "")))
+        unit = f" {item.unit}" if item.unit else ""
+        yield f"{'  ' * depth}{item.name}{many} {item.type}{place}{scale}{unit}" + (f": {meaning}" if meaning else "")
+        yield from _fields(item.field, depth + 1)
 
 
 def _sources(profile: Profile, key: str) -> str:

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import inspect
 
 SHOWN = 60  # characters of a wrong value; a longer one is cut
-_PATH = re.compile(r" - at `\$(?P<steps>[^`]*)`$")
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_PATH = re.compile(r" - at (?P<key>`key` in )?`\$(?P<steps>[^`]*)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")  # the last: some entry of a table whose keys are free
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]+)`")
 
 
@@ -21,11 +21,16 @@ def hint(text: str, kind: type[msgspec.Struct], message: str) -> str:
     value: Any = tomllib.loads(text)
     allowed = inspect.type_info(kind)
     found = _PATH.search(message)
-    for name, index in _STEP.findall(found["steps"] if found else ""):
-        value = value[int(index) if index else name]
+    for name, index, any_key in _STEP.findall(found["steps"] if found else ""):
+        if not any_key:
+            value = value[int(index) if index else name]
         allowed = _inside(allowed, name)
     if "missing required" in message:
         return ""
+    if found and found["key"]:
+        plain = _plain(allowed)
+        known_key = describe_type(plain.key_type) if isinstance(plain, inspect.DictType) else "text"
+        return f"one of its keys is wrong: {', '.join(map(_shown, value))}; allowed: {known_key}"
     if unknown := _UNKNOWN.search(message):
         known = list(_keys(allowed))
         near = difflib.get_close_matches(unknown["key"], known, n=1)
@@ -64,6 +69,8 @@ def _keys(kind: inspect.Type) -> dict[str, inspect.Type]:
 def _inside(kind: inspect.Type, name: str) -> inspect.Type:
     """Return the type of the key `name` of a table, or of the items of a list."""
     plain = _plain(kind)
+    if isinstance(plain, inspect.DictType):
+        return plain.value_type
     return plain.item_type if isinstance(plain, inspect.VarTupleType) else _keys(plain)[name]
 
 
@@ -73,7 +80,8 @@ def _plain(kind: inspect.Type) -> inspect.Type:
         return _plain(kind.type)
     if isinstance(kind, inspect.UnionType):
         inner = [_plain(one) for one in kind.types]
-        return next((one for one in inner if isinstance(one, inspect.StructType | inspect.VarTupleType)), kind)
+        tables = inspect.StructType | inspect.VarTupleType | inspect.DictType
+        return next((one for one in inner if isinstance(one, tables)), kind)
     return kind
 
 

@@ -1,14 +1,13 @@
 """Find the profile of a meter: by name, or by what the meter says of itself.
 
 A visit knows the profile in two stages. Before identification only `generic-c1219` is known, so its `[psem]` and
-`[line]` apply; once ST01 is read, `recognise` names the family and its `[c1219]` and `[displays]` apply. A profile
-that is named by the operator applies as a whole from the start.
+`[line]` apply; once ST01 is read, `recognise` names the family and its `[c1219]`, `[displays]` and manufacturer tables
+apply. A profile that is named by the operator applies as a whole from the start.
 """
 
 from __future__ import annotations
 
 import difflib
-import operator
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
@@ -17,9 +16,10 @@ import msgspec
 
 from drivers.errors import UsageError
 from drivers.profiles.hints import hint
-from drivers.profiles.match import bounds, may_collide, specificity
+from drivers.profiles.match import may_collide, specificity
 from drivers.profiles.schema import Profile
-from drivers.toml_file import dotted, line_of, load_toml
+from drivers.profiles.sense import Finding, mistakes
+from drivers.toml_file import dotted, line_of, parse_toml, read_toml_text
 
 GENERIC = "generic-c1219"
 SHIPPED = Path(__file__).resolve().parents[2] / "firmware_profiles"  # beside `drivers`, in a checkout and in a wheel
@@ -44,6 +44,10 @@ class Profiles:
 
     def __iter__(self) -> Iterator[Profile]:
         return map(self.find, self.names)
+
+    def path_of(self, name: str) -> Path | None:
+        """Return the file of a profile, if there is one of that name."""
+        return self._paths.get(name)
 
     def find(self, name: str) -> Profile:
         """Return the profile called `name`. Raises `UsageError` with the names that exist, the nearest first."""
@@ -70,7 +74,7 @@ class Profiles:
         scale a register wrongly.
         """
         best: list[Profile] = []
-        level = (-1, -1)
+        level = (-1, -1, -1)
         for profile in self:
             found = profile.detect and specificity(
                 profile.detect,
@@ -95,6 +99,12 @@ class Profiles:
         for (one, detect), (other, other_detect) in combinations(detecting, 2):
             if may_collide(detect, other_detect):
                 raise self._ambiguous(one, other, "could mean the same meter equally well")
+
+    def rivals(self, profile: Profile) -> list[Profile]:
+        """Return those that could mean the same meter as `profile`, equally well, but for one of its name."""
+        mine = profile.detect
+        others = [(other, other.detect) for other in self if other.name != profile.name]
+        return [other for other, theirs in others if mine and theirs and may_collide(mine, theirs)]
 
     def _ambiguous(self, one: Profile, other: Profile, why: str) -> UsageError:
         return UsageError(
@@ -125,35 +135,40 @@ def load_profiles(extra_dirs: Iterable[Path] = ()) -> Profiles:
 
 def load_profile(path: Path) -> Profile:
     """Return the profile in one file. Raises `UsageError` with file, line, key, the bad value and what is allowed."""
+    profile = parse_profile(path)
+    _check_sense(profile, path)
+    return profile
+
+
+def parse_profile(path: Path) -> Profile:
+    """Return the profile in one file, each key judged by itself only. Raises `UsageError` as `load_profile`."""
+    return _parsed(read_toml_text(path, what="profile"), str(path))
+
+
+def _parsed(text: str, name: str) -> Profile:
     try:
-        profile = load_toml(path, Profile, what="profile")
+        return parse_toml(text, Profile, name=name, what="profile")
     except UsageError as error:
         if isinstance(error.__cause__, msgspec.ValidationError):
-            error.advice = hint(path.read_text(encoding="utf-8"), Profile, str(error.__cause__))
+            error.advice = hint(text, Profile, str(error.__cause__))
         raise
-    _check_sense(profile, path)
+
+
+def profile_of_text(text: str, stem: str) -> Profile:
+    """Return the profile that a file `stem`.toml with this text would be. Raises `UsageError` as `load_profile`."""
+    profile = _parsed(text, f"{stem}.toml")
+    for found in mistakes(profile, stem):
+        raise UsageError(f"profile {stem}.toml: `{dotted(found.keys)}`: {found.reason}", advice=found.advice)
     return profile
 
 
 def _check_sense(profile: Profile, path: Path) -> None:
     """Refuse what the schema allows key by key, but what makes no sense together."""
-    mistakes: list[tuple[list[str | int], str]] = []
-    if profile.name != path.stem:
-        mistakes.append((["name"], f'is "{profile.name}", but the file is called {path.name}'))
-    for key in ("hardware", "firmware"):
-        versions = profile.detect and getattr(profile.detect, key)
-        if versions and operator.gt(*bounds(versions)):
-            mistakes.append((["detect", key], f'min "{versions.min}" is above max "{versions.max}"'))
-    numbers = [table.number for table in profile.manufacturer_table]
-    for i, number in enumerate(numbers):
-        if number in numbers[:i]:
-            mistakes.append((["manufacturer_table", i, "number"], f"{number} is described twice"))
-    said = profile.said_keys()
-    for i, fact in enumerate(profile.fact):
-        unset = [f'"{key}"' for key in fact.keys if key not in said]
-        if unset:
-            mistakes.append((["fact", i, "keys"], f"this profile sets no {unset[0]}; it sets: {', '.join(said)}"))
-    if mistakes:
-        keys, reason = mistakes[0]
-        line = line_of(path.read_text(encoding="utf-8"), keys)
-        raise UsageError(f"profile {path}, line {line}: `{dotted(keys)}`: {reason}")
+    for found in mistakes(profile, path.stem):
+        raise UsageError(placed(path, found), advice=found.advice)
+
+
+def placed(path: Path, found: Finding) -> str:
+    """Return a finding with its file, line and key."""
+    line = line_of(path.read_text(encoding="utf-8"), found.keys)
+    return f"profile {path}, line {line}: `{dotted(found.keys)}`: {found.reason}"

@@ -11,7 +11,7 @@ from drivers.profiles.schema import Detect, Versions
 HIGHEST = 255  # of a version and of a revision: one octet each in ST01
 _VERSION = re.compile(r"\s*(\d{1,3})(?:\.(\d{1,3}))?\s*")
 
-Specificity = tuple[int, int]
+Specificity = tuple[int, int, int]
 
 
 def specificity(
@@ -25,7 +25,8 @@ def specificity(
 ) -> Specificity | None:
     """Return how special the match is, larger is more so, or None if the section does not mean this meter.
 
-    First counts the characters that the patterns fix, then the further conditions (versions, device class).
+    First counts the characters that the patterns fix, then those that the model fixes, then the further conditions
+    (versions, device class).
     """
     makers = [pattern for pattern in _patterns(detect.manufacturer) if matches(pattern, manufacturer)]
     models = [pattern for pattern in _patterns(detect.model) if matches(pattern, model)]
@@ -36,7 +37,8 @@ def specificity(
     )
     if not makers or not models or not all(others):
         return None
-    return max(map(_fixed, makers)) + max(map(_fixed, models)), _conditions(detect)
+    maker, model_fixed = max(map(_fixed, makers)), max(map(_fixed, models))
+    return maker + model_fixed, model_fixed, _conditions(detect)
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -74,7 +76,7 @@ def may_collide(a: Detect, b: Detect) -> bool:
         for maker_b in _patterns(b.manufacturer)
         for model_a in _patterns(a.model)
         for model_b in _patterns(b.model)
-        if _fixed(maker_a) + _fixed(model_a) == _fixed(maker_b) + _fixed(model_b)
+        if (_fixed(maker_a), _fixed(model_a)) == (_fixed(maker_b), _fixed(model_b))
     )
 
 

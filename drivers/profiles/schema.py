@@ -6,20 +6,20 @@ feed `drivers.c1219.quirks`, `[line]` the options of a serial line.
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
-from drivers.c1219.quirks import Quirks
+from drivers.c1219.described import MANUFACTURER_TABLES_FROM, DescribedTable
+from drivers.c1219.quirks import Override, Quirks
+from drivers.profiles.manufacturer_table import ManufacturerTable
+from drivers.profiles.section import DecimalText, Octet, Section, Text
 from drivers.psem.options import PsemOptions, Timing
 
-MFG_TABLES_FROM = 2048  # C12.19: manufacturer table n has the id 2048 + n
-
 # A description is what a person reads as "allowed" beside a mistake.
-Octet = Annotated[int, Meta(ge=0, le=255)]
-Text = Annotated[str, Meta(min_length=1, description="text, not empty")]
 Glob = Annotated[  # no [sets], so that overlaps can be computed
     str, Meta(pattern=r"^[^\[\]]{1,32}$", description="1 to 32 characters; * stands for any text, ? for any character")
 ]
@@ -27,14 +27,23 @@ Version = Annotated[str, Meta(pattern=r"^\d{1,3}(\.\d{1,3})?$", description='tex
 Baud = Literal[300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 28800, 38400, 57600, 115200, 128000, 256000]
 ByteText = Annotated[str, Meta(max_length=10, pattern=r"^[ -~]*$", description="at most 10 ASCII characters")]
 Pin = Literal["on", "off", "leave"]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of all tables of a profile: immutable, and an unknown key is a mistake."""
-
-    def said(self) -> dict[str, Any]:
-        """Return the keys that the file sets, with values of the kinds declared below."""
-        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+StandardTable = Annotated[str, Meta(pattern=r"^ST\d{2,3}$", description='text like "ST28"')]
+Factor = Annotated[
+    str, Meta(pattern=r"^(?=.*[1-9])\d{1,12}(\.\d{1,18})?$", description='a factor above 0 as text, like "0.0001"')
+]
+StatusWord = Literal[
+    "none",
+    "overflow",
+    "partial",
+    "long",
+    "short",
+    "skipped",
+    "missing",
+    "test_mode",
+    "power_outage",
+    "clock_adjusted",
+]  # of `drivers.c1219.interval_status.STATUS_WORDS`
+_OVERRIDE = re.compile(r"ST(\d{2,3})\.(.+)")
 
 
 class Versions(Section, frozen=True, kw_only=True):
@@ -100,6 +109,38 @@ class C1219Keys(Section, frozen=True, kw_only=True):
     no_offset: bool | None = None
     event_time: Literal["by_size", "ltime", "htime"] | None = None
     max_read: Annotated[int, Meta(ge=1, le=65_535)] | None = None
+    constants_modulo: Annotated[int, Meta(ge=1, le=255)] | None = None
+    register_scale: Factor | None = None
+    interval_scale: Factor | None = None
+    channel_status: dict[str, StatusWord] | None = None  # by nibble
+    event_names: dict[str, Text] | None = None  # by the code of a manufacturer's event
+    tables_absent: tuple[StandardTable, ...] | None = None
+    tables_present: tuple[StandardTable, ...] | None = None
+    override: dict[str, bool | int | DecimalText] | None = None  # by `ST61.sets[0].nbr_blk_ints`
+
+    def settings(self) -> dict[str, Any]:
+        """Return what is said, by the name and in the type of `Quirks`. Only for keys that `sense` found right."""
+        said = self.said()
+        for key in ("register_scale", "interval_scale"):
+            if key in said:
+                said[key] = Decimal(said[key])
+        for key in ("channel_status", "event_names"):
+            if key in said:
+                said[key] = tuple((int(number), word) for number, word in said[key].items())
+        for key in ("tables_absent", "tables_present"):
+            if key in said:
+                said[key] = frozenset(int(name[2:]) for name in said[key])
+        if "override" in said:
+            said["override"] = tuple(override_of(key, value) for key, value in said["override"].items())
+        return said
+
+
+def override_of(key: str, value: bool | int | str) -> Override:
+    """Return what `"ST61.sets[0].nbr_blk_ints" = 96` says. Raises `ValueError` for a key that names no table."""
+    found = _OVERRIDE.fullmatch(key)
+    if found is None:
+        raise ValueError("write it as table and field, like ST61.sets[0].nbr_blk_ints")
+    return Override(int(found[1]), found[2], Decimal(value) if isinstance(value, str) else value)
 
 
 class LineKeys(Section, frozen=True, kw_only=True):
@@ -122,7 +163,7 @@ class DialsAt(Section, frozen=True, kw_only=True):
     def table_id(self) -> int:
         """The id of `table` as a read request carries it."""
         number = int(self.table[2:])
-        return number + MFG_TABLES_FROM if self.table.startswith("MT") else number
+        return number + MANUFACTURER_TABLES_FROM if self.table.startswith("MT") else number
 
 
 class Displays(Section, frozen=True, kw_only=True):
@@ -130,14 +171,6 @@ class Displays(Section, frozen=True, kw_only=True):
 
     dials_at: DialsAt | None = None
     digits: Annotated[int, Meta(ge=1, le=12)] | None = None  # of the unmultiplied register, if all meters show as many
-
-
-class ManufacturerTable(Section, frozen=True, kw_only=True):
-    """`[[manufacturer_table]]`: what manufacturer table `number` is, for people who look at its bytes."""
-
-    number: Annotated[int, Meta(ge=0, le=2_039)]
-    name: Text
-    note: str = ""
 
 
 class Fact(Section, frozen=True, kw_only=True):
@@ -226,10 +259,20 @@ class Profile(Section, frozen=True, kw_only=True):
 
     def quirks(self, base: Quirks | None = None) -> Quirks:
         """Return `base` (default: our defaults) with what this profile says of the tables and dials."""
-        said = self.c1219.said()
+        said = self.c1219.settings()
         if at := self.displays.dials_at:
             said |= {"dials_table": at.table_id, "dials_offset": at.offset}
         return replace(base or Quirks(), **said)
+
+    def described_tables(self) -> dict[int, DescribedTable]:
+        """Return the manufacturer tables whose fields this profile describes, by table id (2048 + n)."""
+        tables = [table.described() for table in self.manufacturer_table if table.field]
+        return {table.number: table for table in tables}
+
+    def register_tables(self) -> tuple[int, ...]:
+        """Return the ids of the described tables that hold registers of the reading, which a visit has to read."""
+        tables = self.described_tables().values()
+        return tuple(table.number for table in tables if any(item.register is not None for item in table.fields))
 
     def line_options(self) -> dict[str, str]:
         """Return what this profile says of a serial line, as a URL's query writes it; other schemes refuse these."""

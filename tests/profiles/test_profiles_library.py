@@ -1,9 +1,11 @@
 """Profiles are found by name, read when needed, and turned into the settings of the line and of the tables."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from drivers.c1219.described import BitName
 from drivers.c1219.quirks import Quirks
 from drivers.errors import UsageError
 from drivers.profiles import describe, load_profile, load_profiles, summary
@@ -25,7 +27,7 @@ def write(directory: Path, name: str, text: str = "") -> Path:
         ("ge-kv2", "did you mean ge-kv2c"),
         ("KV2C", "ge-kv2c"),
         ("elster-a3", "elster-a3-alpha"),
-        ("zzzzzz", r"\(known: elster-a1800, elster-a3-alpha"),
+        ("zzzzzz", r"\(known: echelon-ansi, elster-a1800"),
     ],
 )
 def test_an_unknown_name_is_answered_with_its_neighbours(wrong: str, advice: str) -> None:
@@ -143,3 +145,36 @@ def test_a_setting_without_a_source_is_shown_as_such(tmp_path: Path) -> None:
         "facts": 0,
         "proofs": 0,
     }
+
+
+def test_described_tables_are_known_by_the_id_that_a_request_carries(tmp_path: Path) -> None:
+    text = """
+        [[manufacturer_table]]
+        number = 16
+        name = "Display"
+        [[manufacturer_table]]
+        number = 110
+        name = "Present values"
+        [[manufacturer_table.field]]
+        name = "power"
+        type = "I32"
+        scale = "0.001"
+        unit = "kW"
+        register = { quantity = "kW", direction = "net", kind = "instantaneous" }
+        [[manufacturer_table]]
+        number = 1
+        name = "Boards"
+        [[manufacturer_table.field]]
+        name = "flags"
+        type = "BITS8"
+        bits = { lock = 0, mode = [1, 3] }
+        names = { 9 = "nine" }
+    """
+    profile = load_profile(write(tmp_path, "acme-sx", text))
+    tables = profile.described_tables()
+    assert {number: table.name for number, table in tables.items()} == {2158: "MT110", 2049: "MT1"}
+    assert profile.register_tables() == (2158,)
+    assert tables[2158].fields[0].scale == Decimal("0.001")
+    assert tables[2049].fields[0].bits == (BitName("lock", 0, 0), BitName("mode", 1, 3))
+    assert tables[2049].fields[0].names == ((9, "nine"),)
+    assert "power I32 × 0.001 kW: a register of the reading" in describe(profile)

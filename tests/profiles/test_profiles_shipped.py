@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
 
-from drivers.c1219.quirks import Quirks
+from drivers.c1219.interval_status import STATUS_WORDS
+from drivers.c1219.quirks import Override, Quirks
 from drivers.profiles import GENERIC, Profile, as_dict, describe, load_profiles, summary
 from drivers.profiles.library import SHIPPED
-from drivers.profiles.schema import Baud, C1219Keys, Displays, LineKeys, PsemKeys
+from drivers.profiles.schema import Baud, C1219Keys, Displays, LineKeys, PsemKeys, StatusWord
 from drivers.psem.bauds import CODE_OF_BAUD
 from drivers.psem.options import PsemOptions, Timing
 
@@ -18,14 +20,20 @@ PROFILES = tuple(load_profiles())
 FAMILIES = {
     "elster-a1800",
     "elster-a3-alpha",
+    "echelon-ansi",
     "elster-rex2",
+    "elster-rexu",
     "ge-i210",
     "ge-kv2c",
     "itron-centron",
     "itron-sentinel",
     "landisgyr-focus-ax",
     "landisgyr-s4e",
+    "sensus-icon",
+    "sensus-icon-apx",
 }
+TRANSLATED = {"register_scale", "interval_scale", "channel_status", "event_names", "tables_absent", "tables_present"}
+TRANSLATED |= {"override"}  # written in another form than the quirk has, see `C1219Keys.settings`
 
 
 def test_the_families_of_the_field_are_there_and_none_hides_another() -> None:
@@ -70,8 +78,34 @@ def test_the_sections_mirror_the_settings_that_they_feed() -> None:
     assert set(PsemKeys.__struct_fields__) == in_seconds - {"timing"} | timing
     assert set(C1219Keys.__struct_fields__) | {"dials_table", "dials_offset"} == _names(Quirks)
     ours, theirs = get_type_hints(C1219Keys), get_type_hints(Quirks)
-    for name in C1219Keys.__struct_fields__:
+    for name in set(C1219Keys.__struct_fields__) - TRANSLATED:
         assert ours[name] == theirs[name] | None, name
+
+
+def test_translated_settings_have_the_type_of_the_quirk() -> None:
+    section = C1219Keys(
+        register_scale="0.001",
+        interval_scale="2",
+        channel_status={"9": "missing"},
+        event_names={"20": "cover"},
+        tables_absent=("ST28",),
+        tables_present=("ST55", "ST100"),
+        override={"ST61.sets[0].nbr_blk_ints": 96, "ST15.entries[0].multiplier": "0.1", "ST52.dst_applied": True},
+    )
+    assert Quirks(**section.settings()) == Quirks(
+        register_scale=Decimal("0.001"),
+        interval_scale=Decimal(2),
+        channel_status=((9, "missing"),),
+        event_names=((20, "cover"),),
+        tables_absent=frozenset({28}),
+        tables_present=frozenset({55, 100}),
+        override=(
+            Override(61, "sets[0].nbr_blk_ints", 96),
+            Override(15, "entries[0].multiplier", Decimal("0.1")),
+            Override(52, "dst_applied", value=True),
+        ),
+    )
+    assert set(get_args(StatusWord)) == STATUS_WORDS.keys()
 
 
 def test_the_speeds_are_those_that_negotiate_can_say() -> None:
@@ -90,7 +124,10 @@ def test_the_manual_lists_every_key_with_its_default() -> None:
             default = timing.retries if name == "retries" else getattr(psem, name)
             assert rows[f"psem.{name}"] == _toml(default), name
     for name in C1219Keys.__struct_fields__:
-        assert rows[f"c1219.{name}"] == _toml(getattr(quirks, name)), name
+        default = getattr(quirks, name)
+        assert rows[f"c1219.{name}"] == _toml(
+            str(default) if isinstance(default, Decimal) else _plain(name, default)
+        ), name
     for section, keys in (("line", LineKeys), ("displays", Displays)):
         for name in keys.__struct_fields__:
             assert f"{section}.{name}" in rows
@@ -118,6 +155,12 @@ def _rows(text: str) -> list[tuple[str, str]]:
             cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
             rows.append((f"{section}.{cells[0]}", cells[-1]))
     return rows
+
+
+def _plain(name: str, value: object) -> object:
+    if name not in TRANSLATED:
+        return value
+    return [] if name.startswith("tables") else {}
 
 
 def _toml(value: object) -> str:
