@@ -41,6 +41,10 @@ class Task:
     since: datetime | None = None  # profile and logs: only what is newer, as far as the meter's pointers prove it
     memory: MeterMemory | None = None  # of the visit before
     clock_order: ClockOrder | None = None  # None: nothing is written to the meter
+    # Asked in the session, when everything is in and no clock is set yet: which tables to read once more, such as
+    # `ST23`; those that hold no registers are left out. Asked anew after each look, which is then among `again`; a
+    # driver grants two at most. Must not raise.
+    second_look: Callable[[MeterData], tuple[str, ...]] | None = None
     record: Path | None = None  # write every byte exchanged to this file
     options: dict[str, str] = field(default_factory=dict)  # line options of the URL's query and the configuration
     progress: Callable[[Progress], None] = lambda _progress: None

@@ -85,11 +85,27 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True)
+class Slots:
+    """Where the items of one channel of a block lie in the table: see `place`."""
+
+    first: int  # slot of interval 0, counted from 0 as stored in the block
+    step: int  # to the slot of the next younger interval: 1, or −1 where the meter stores the newest first
+    offset: int  # in the table, of this channel's item in slot 0
+    stride: int  # octets from one slot to the next, status octets included
+    width: int  # octets of one item
+
+    def place(self, k: int) -> tuple[int, int]:
+        """Return offset in the table and length of the item of interval k."""
+        return self.offset + (self.first + k * self.step) * self.stride, self.width
+
+
+@dataclass(frozen=True, slots=True)
 class IntervalBlock:
-    """One stored block of one channel: contiguous intervals, oldest first.
+    """One stored block of one channel, or only its newest part: contiguous intervals, oldest first.
 
     Interval k ends at `first_interval_end` + k × `interval_s`. `counts[k]` is None where there is no value, and
-    `status[k]` then says why, in the words of the reading document.
+    `status[k]` then says why, in the words of the reading document. `source` is the extent of the whole block in the
+    table, from its BLK_END_TIME on; `slots` says where in it each interval lies, also where only some were read.
     """
 
     channel: int  # from 1; the channels of one data set follow those of the set before
@@ -110,6 +126,7 @@ class IntervalBlock:
     sequence: int | None = None  # the meter's own number of the block, where it has one
     ambiguous_time: bool = False
     source: Source | None = None
+    slots: Slots | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +177,15 @@ class ClockChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondLook:
+    """Registers that were read once more in the same visit. What was read first is never replaced by them."""
+
+    tables: tuple[str, ...]  # that were read again
+    registers: tuple[Register, ...]  # all that those tables hold
+    at_ns: int  # monotonic, when the last of them was in
+
+
+@dataclass(frozen=True, slots=True)
 class LineReport:
     """How the session with the meter went."""
 
@@ -180,6 +206,8 @@ class MeterData:
     profile: str
     method: Method = "optical"  # how the meter was reached
     registers: tuple[Register, ...] = ()
+    registers_ns: int | None = None  # monotonic, when the last of them was in
+    again: tuple[SecondLook, ...] = ()  # only where the task asked for it, oldest first
     blocks: tuple[IntervalBlock, ...] = ()
     events: tuple[Event, ...] = ()
     status: MeterStatus | None = None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from drivers.psem.packet import Packet
 
+_MOST_PACKETS = 256  # of one message: SEQ counts those that follow in one octet
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -36,13 +38,14 @@ class Discarded:
 class Assembler:
     """Collect the packets of one message at a time. Bounded: 256 packets of the framer's largest size."""
 
-    __slots__ = ("_expected", "_octets", "_parts", "_spoilt")
+    __slots__ = ("_expected", "_octets", "_parts", "_passed", "_spoilt")
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._octets = 0
         self._expected = 0
         self._spoilt = ""
+        self._passed = 0  # packets of a spoilt message
 
     @property
     def collecting(self) -> bool:
@@ -90,10 +93,11 @@ class Assembler:
         return message
 
     def spoil(self, packet: Packet, reason: str) -> Discarded | None:
-        """Give up the message that `packet` belongs to; `Discarded` once its last packet is through."""
+        """Give up the message that `packet` belongs to; `Discarded` once its last packet is through, or must be."""
+        passed = self._passed + 1 if self._spoilt else 1
         self.reset()
-        if packet.multi and packet.seq:
-            self._spoilt = reason
+        if packet.multi and packet.seq and passed < _MOST_PACKETS:
+            self._spoilt, self._passed = reason, passed
             return None
         return Discarded(reason)
 
@@ -103,3 +107,4 @@ class Assembler:
         self._octets = 0
         self._expected = 0
         self._spoilt = ""
+        self._passed = 0

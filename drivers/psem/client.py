@@ -6,15 +6,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 from drivers.errors import MeterRefused, UsageError
+from drivers.memory import LineMemory
 from drivers.psem.codes import ResponseCode
 from drivers.psem.link_events import Manner
 from drivers.psem.options import PsemOptions
-from drivers.psem.reading import OnBytes, Reader, Span
+from drivers.psem.reading import Reader
 from drivers.psem.replies import MOST_TABLE_DATA, IdentifyReply, NegotiateReply
 from drivers.psem.services import (
     DefaultRead,
@@ -25,6 +27,7 @@ from drivers.psem.services import (
     Wait,
 )
 from drivers.psem.session import Session
+from drivers.psem.spans import OnBytes, Span
 from drivers.psem.states import State
 from drivers.secret import Secret
 from drivers.transport.base import Transport
@@ -61,9 +64,18 @@ class PsemClient:
         transport: Transport,
         options: PsemOptions | None = None,
         *,
+        remembered: LineMemory | None = None,
+        fastest_baud: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._session = Session(transport, options or PsemOptions(), clock)
+        """`remembered`: what worked last time, to begin with; `fastest_baud`: what the probe is known to carry."""
+        self._session = Session(
+            transport,
+            options or PsemOptions(),
+            clock,
+            remembered=remembered or LineMemory(),
+            fastest_baud=fastest_baud,
+        )
         self._reader = Reader(self._session)
 
     async def __aenter__(self) -> Self:
@@ -108,6 +120,22 @@ class PsemClient:
             packets=terms.packets,
             baud=terms.baud,
         )
+
+    def line_memory(self) -> LineMemory:
+        """What to begin with next time: the packets asked for and the speed reached at the end, if it ended well."""
+        session = self._session
+        slowest_s = session.exchange.link.experience.patience.slowest_s
+        return LineMemory(
+            packet_size=session.offer.size,
+            packets=session.terms.packets,
+            baud=session.terms.baud,
+            slowest_answer_s=Decimal(f"{slowest_s:.3f}") if slowest_s else None,
+            negotiates=session.negotiates,
+        )
+
+    def remarks(self) -> tuple[str, ...]:
+        """What an operator should know about this line and this meter, in words; empty if all is as it should be."""
+        return self._session.remarks()
 
     # -- the session, step by step
 
@@ -163,16 +191,23 @@ class PsemClient:
         *,
         granule: int = 1,
         max_read: int = MOST_TABLE_DATA,
+        or_whole: bool = True,
         on_bytes: OnBytes | None = None,
     ) -> bytes:
         """Read exactly `count` octets from `offset`, in as many pieces as it takes; never past them.
 
         Pieces are whole multiples of `granule` (a block, a record) where that fits, and at most `max_read` octets.
         After a broken line the read goes on at the octet reached. A meter without reads by offset is read whole and
-        cut. Raises `DataError` if the table ends before, or the meter sends more than it was asked for.
+        cut, or refuses, without `or_whole`. Raises `DataError` if the table ends before, or the meter sends more than
+        it was asked for.
         """
-        span = Span(table, offset, count, granule=granule, limit=max_read, on_bytes=on_bytes)
+        span = Span(table, offset, count, granule=granule, limit=max_read, or_whole=or_whole, on_bytes=on_bytes)
         return await self._reader.span(span)
+
+    @property
+    def reads_by_offset(self) -> bool:
+        """Whether the meter serves reads by offset; True until it has shown that it does not."""
+        return self._reader.by_offset
 
     async def read_index(self, table: int, indices: Sequence[int], count: int) -> bytes:
         """Read `count` elements from the one that the path of 1 to 9 `indices` names."""
@@ -200,9 +235,28 @@ class PsemClient:
         """Write the element that the path of 1 to 9 `indices` names; see `write_table`."""
         await self._write(IndexWrite(table, tuple(indices), data), response_s)
 
+    async def write_now(self, table: int, data: bytes, *, response_s: float | None = None) -> None:
+        """Write a whole table once, now or not at all: octets that mean something only at this very moment.
+
+        Nothing is sent again, not even a packet that the line damaged; a meter that is busy, or has lost the session,
+        raises `MeterRefused`. See `write_table` for the rest.
+        """
+        request = FullWrite(table, data)
+        self._must_fit(request)
+        await self._session.submit_now(request, self._manner(response_s, retries=0))
+
     async def _write(self, request: FullWrite | OffsetWrite | IndexWrite, response_s: float | None) -> None:
-        most = self._session.exchange.link.most_octets
-        if len(request.encode()) > most:
+        self._must_fit(request)
+        # A meter whose toggle bit means nothing would take a packet that is sent again for a second write.
+        retries = None if self._session.options.toggles else 0
+        await self._session.submit(request, self._manner(response_s, retries=retries))
+
+    def _manner(self, response_s: float | None, *, retries: int | None) -> Manner:
+        """Never less patience than this line and this meter have been found to need."""
+        usual_s = self._session.exchange.link.experience.patience.response_s
+        return Manner(response_s=None if response_s is None else max(response_s, usual_s), retries=retries)
+
+    def _must_fit(self, request: FullWrite | OffsetWrite | IndexWrite) -> None:
+        if len(request.encode()) > self._session.exchange.link.most_octets:
             msg = f"{request.what}: {len(request.data)} octets do not fit the packets negotiated"
             raise UsageError(msg, advice="write it in pieces by offset")
-        await self._session.submit(request, Manner(response_s=response_s))

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from drivers.base import Task
-from drivers.c1219 import Context
-from drivers.c1219.decade0 import ManufacturerIdentification
-from drivers.c1219.identity import identity_of
-from drivers.data import LineReport, MeterData, Method
+from drivers.c1219 import Context, with_quirks
+from drivers.c1219.condensed import condensed
+from drivers.data import ClockChange, LineReport, MeterData, Method, Problem, SecondLook
 from drivers.errors import DataError, MeterRefused, MrspError, ProtocolError, TransportError
+from drivers.memory import MeterMemory
 from drivers.profiles import Profile, Profiles, load_profiles
 from drivers.psem.client import PsemClient
-from drivers.psem.collect import CLOCK, LOGS, REGISTERS, SOURCES, WHO, Collector
+from drivers.psem.clock_setting import set_clock
+from drivers.psem.collect import CLOCK, LOGS, MANUFACTURER, REGISTERS, SOURCES, WHO, Collector
 from drivers.psem.collection import Collection
 from drivers.psem.meaning import meter_data
+from drivers.psem.newness import memory_of
 from drivers.psem.options import PsemOptions
+from drivers.psem.recognition import recognised
+from drivers.psem.second_look import look_again
 from drivers.registry import scheme_of
 from drivers.transport import Transport, open_transport, start_recording
 from drivers.transport.echoing import EchoTransport
@@ -41,23 +45,85 @@ class PsemDriver:
         started_ns = task.monotonic_ns()
         async with opened(task, first) as (client, collector, line):
             broken: Exception | None = None
-            profile = first
+            one = _Visit(task, client, collector, first)
             try:
                 async with client.session(task.password):
-                    await collector.configuration()
-                    await collector.tables(WHO)
-                    profile = named or _recognised(profiles, collector)
-                    collector.context = Context(profile.quirks(), collector.context.tables)
-                    await _collect(collector, task)
+                    await one.carry_out(profiles, named)
             except (TransportError, ProtocolError) as error:
                 broken = error.at(task.url)
             except MrspError as error:
                 raise error.at(task.url) from error.__cause__
-            collection = collector.collection
-            data = meter_data(collection, profile, site_zone=task.site_zone)
-            _refuse_nothing(task, data, collection, broken)
-            report = _line_report(client, line, task.monotonic_ns() - started_ns)
-            return replace(data, broken=broken, line=report, method=_method(task, client))
+            data = one.data()
+            _refuse_nothing(task, data, collector.collection, broken)
+            remarks = tuple(Problem("line", remark, lost=False) for remark in client.remarks())
+            return replace(
+                data,
+                broken=broken,
+                clock_change=one.clock_change,
+                line=_line_report(client, line, task.monotonic_ns() - started_ns),
+                memory=_memory(client, collector.collection, data),
+                problems=(*data.problems, *remarks),
+            )
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One session: what it is to do, and how far it came."""
+
+    task: Task
+    client: PsemClient
+    collector: Collector
+    profile: Profile
+    clock_change: ClockChange | None = None
+    _registers_ns: int | None = None
+    _again: tuple[SecondLook, ...] = ()
+    _made: MeterData | None = None  # with the first so many problems of the collection
+    _problems: int = 0
+
+    async def carry_out(self, profiles: Profiles, named: Profile | None) -> None:
+        """Read everything, once more what deserves it, and correct the clock. Raises what ends the session."""
+        task, collector = self.task, self.collector
+        if task.since is not None:
+            collector.only_new(task.since, task.memory, site_zone=task.site_zone)
+        await collector.configuration()
+        await collector.tables(WHO)
+        self.profile = named or recognised(profiles, collector.context)
+        collector.context = with_quirks(collector.context, self.profile.quirks())
+        await self._collect()
+        if task.second_look is not None:
+            self._made, self._problems = self.data(), len(collector.collection.problems)
+            self._again, lost = await look_again(self.client, collector.collection, self.profile, task, self._told)
+            if lost is not None and task.clock_order is not None:
+                raise lost  # there is no session left to set the clock in
+        self.clock_change = await set_clock(self.client, collector, task)
+
+    async def _collect(self) -> None:
+        """Read what the task wants: registers first, since they are what a bill needs most."""
+        collector = self.collector
+        await collector.tables(SOURCES)
+        await collector.clock()
+        await collector.tables(CLOCK)
+        await collector.tables(REGISTERS)
+        await collector.dials()
+        for number in self.profile.register_tables():
+            if number - MANUFACTURER in collector.context.st00.mfg_tbls_used:
+                await collector.table(number)
+        self._registers_ns = self.task.monotonic_ns()
+        if not self.task.registers_only:
+            await collector.profile()
+            await collector.tables(LOGS)
+
+    def data(self) -> MeterData:
+        """Return what has been brought home so far, and what it means."""
+        collection = self.collector.collection
+        if self._made is not None:  # the meaning of a long profile takes its time
+            later = collection.problems[self._problems :]
+            return replace(self._made, again=self._again, problems=condensed((*self._made.problems, *later)))
+        data = meter_data(collection, self.profile, site_zone=self.task.site_zone)
+        return replace(data, registers_ns=self._registers_ns, method=_method(self.task, self.client))
+
+    def _told(self, again: tuple[SecondLook, ...]) -> MeterData:
+        return replace(self.data(), again=again)
 
 
 @asynccontextmanager
@@ -71,7 +137,8 @@ async def opened(task: Task, profile: Profile) -> AsyncIterator[tuple[PsemClient
         if task.record is not None:
             transport = start_recording(line, task.record, monotonic_ns=task.monotonic_ns)
             stack.push_async_callback(transport.close)
-        client = PsemClient(transport, session_options(task, profile))
+        remembered = task.memory.line if task.memory is not None else None
+        client = PsemClient(transport, session_options(task, profile), remembered=remembered)
         context = Context(quirks=profile.quirks())
         yield client, Collector(client, context, progress=task.progress, monotonic_ns=task.monotonic_ns), line
 
@@ -90,30 +157,9 @@ def session_options(task: Task, profile: Profile) -> PsemOptions:
     return options
 
 
-def _recognised(profiles: Profiles, collector: Collector) -> Profile:
-    """Return the profile that means this meter, by ST00 and ST01; generic where ST01 could not be read."""
-    if collector.context.find(ManufacturerIdentification) is None:
-        return profiles.generic
-    who = identity_of(collector.context)
-    return profiles.recognise(
-        manufacturer=who.manufacturer,
-        model=who.model,
-        hardware_version=who.hardware_version,
-        firmware_version=who.firmware_version,
-        device_class=who.device_class,
-    )
-
-
-async def _collect(collector: Collector, task: Task) -> None:
-    """Read what the task wants: registers first, since they are what a bill needs most."""
-    await collector.tables(SOURCES)
-    await collector.clock()
-    await collector.tables(CLOCK)
-    await collector.tables(REGISTERS)
-    await collector.dials()
-    if not task.registers_only:
-        await collector.profile()
-        await collector.tables(LOGS)
+def _memory(client: PsemClient, collection: Collection, data: MeterData) -> MeterMemory:
+    sets, logs = memory_of(collection, data)
+    return MeterMemory(data.identity.meter_id, line=client.line_memory(), sets=sets, logs=logs)
 
 
 def _method(task: Task, client: PsemClient) -> Method:

@@ -7,15 +7,21 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.errors import LineTooBad, MeterSilent
+from drivers.memory import LineMemory
 from drivers.psem.assembly import Discarded, Message, Part
 from drivers.psem.codes import ResponseCode
+from drivers.psem.diagnosis import Diagnosis, diagnose
 from drivers.psem.link import Link
 from drivers.psem.link_events import PLAIN, Failed, LinkEvent, Manner
 from drivers.psem.options import PsemOptions
+from drivers.psem.packet import Packet
+from drivers.psem.services import Identify
 from drivers.transport.base import Transport
+from drivers.transport.echo_report import echo_of
 
 _QUIET_S = 1.5  # a line is waited for to fall silent before a request is repeated
 _MOST_LEFTOVERS = 4
+_MOST_HEARD = 1024  # octets that are kept for a diagnosis
 
 _SESSION_LOST = bytes((ResponseCode.ISSS,))  # a meter that lost its session also starts its toggle anew
 
@@ -29,11 +35,20 @@ _TOGGLE_ADVICE: Final = (
 class Exchange:
     """The client's end of the line. Not for concurrent use; safe to cancel, after which `settle` comes first."""
 
-    def __init__(self, transport: Transport, options: PsemOptions, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        options: PsemOptions,
+        clock: Callable[[], float],
+        remembered: LineMemory | None = None,
+    ) -> None:
         self.transport = transport
         self.clock = clock
-        self.link = Link(options, clock(), baud=transport.baud)
+        self.link = Link(options, clock(), baud=transport.baud, remembered=remembered)
         self._options = options
+        self.answered_at = clock()  # when the last request had come to its end
+        self._heard = bytearray()  # while listening
+        self._listening = False
 
     async def request(
         self,
@@ -56,8 +71,11 @@ class Exchange:
             now = self.clock()
             self.link.drop_input(self.transport.discard_input(), now)
             self.link.send_message(message, now, wants_reply=True, manner=manner)
-            match await self._answer(is_answer, on_part):
+            end = await self._answer(is_answer, on_part)
+            self.answered_at = self.clock()
+            match end:
                 case Message(data):
+                    self._listening = False
                     return data
                 case Failed(heard):
                     raise self._failure(what, heard=heard)
@@ -67,6 +85,17 @@ class Exchange:
                     await self.settle()
         msg = f"{what}: the answer came incomplete: {reason}"
         raise LineTooBad(msg, advice="if only this meter does it, set toggles = false in its profile")
+
+    def listen(self) -> None:
+        """Keep what comes in from now on, up to a limit, for a diagnosis."""
+        self._heard.clear()
+        self._listening = True
+
+    def diagnosis(self) -> Diagnosis:
+        """Say what is wrong with a line on which Identify was not answered, from what was heard since `listen`."""
+        self._listening = False
+        request = Packet(Identify().encode(), identity=self._options.identity).to_bytes()
+        return diagnose(bytes(self._heard), request, baud=self.transport.baud, echo=echo_of(self.transport))
 
     async def settle(self) -> None:
         """Give up what is under way and wait until the line is silent, 1.5 s and one packet at most."""
@@ -82,6 +111,7 @@ class Exchange:
                 if not limit.expired():
                     raise
                 break
+            self._keep(chunk)
             self.link.drop_input(len(chunk), self.clock())
         self.link.drop_input(0, self.clock())
 
@@ -134,7 +164,12 @@ class Exchange:
             if not limit.expired():
                 raise
             return self.link.tick(self.clock())
+        self._keep(chunk)
         return self.link.feed(chunk, self.clock())
+
+    def _keep(self, chunk: bytes) -> None:
+        if self._listening and len(self._heard) < _MOST_HEARD:
+            self._heard += chunk[: _MOST_HEARD - len(self._heard)]
 
     def _failure(self, what: str, *, heard: bool) -> LineTooBad | MeterSilent:
         name = self.transport.name

@@ -1,135 +1,101 @@
-"""Look at single tables of a meter, decoded field by field: for people who want to see what is in there."""
+"""Look at single tables of a meter, or of a recording of one, decoded field by field."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Sequence
 
 from drivers.base import Task
-from drivers.c1219 import Decoded
+from drivers.c1219 import Context
+from drivers.c1219.decade4 import SECRET
+from drivers.c1219.described import MANUFACTURER_TABLES_FROM
+from drivers.c1219.opaque import OpaqueTable
+from drivers.c1219.profile_data import TABLES as DATA_TABLES
 from drivers.c1219.tables import TABLES
-from drivers.decimal_text import plain
 from drivers.errors import MrspError
-from drivers.profiles import load_profiles
-from drivers.psem.collect import MANUFACTURER, Collector
+from drivers.profiles import Profiles, load_profiles
 from drivers.psem.driver import opened
+from drivers.psem.inspect_recording import found_in
+from drivers.psem.recognition import recognised
 from drivers.psem.services import table_name
+from drivers.psem.table_report import Field, Found, TableReport, report_of, secret_report
+from drivers.transport.urls import ReplayAddress, parse_url
+
+__all__ = ["Field", "TableReport", "inspect_tables"]
 
 # What the layout of a table depends on (C12.19): its own limiting table, and for the profile its control table.
-_DECIDES = {1: (11,), 2: (11, 21, 22), 5: (51,), 6: (61, 62, 63), 7: (71,)}
+_DECIDES = {1: (11,), 2: (11, 21, 22), 3: (31,), 5: (51,), 6: (61, 62, 63), 7: (71,), 9: (91,)}
+_SOURCES, _CLOCK = (11, 12, 15, 16), (51, 52, 53)
+#: What else tells what the numbers of a table mean: their source's unit and constants, the sense of its times.
+_EXPLAINS = {
+    **dict.fromkeys((12, 13, 14, 15, 16, 22, 27, 62), _SOURCES),
+    **dict.fromkeys((23, 24, 25, 26), _SOURCES),
+    28: (*_SOURCES, 21, 27),
+    **dict.fromkeys((52, 55, 57), _CLOCK),
+    **dict.fromkeys(DATA_TABLES, (*_SOURCES, *_CLOCK)),
+    **dict.fromkeys((74, 76), _CLOCK),
+}
+_WRITTEN, _ANSWER = 7, 8  # PROC_INITIATE_TBL: there is nothing to read; PROC_RESPONSE_TBL: of a procedure just called
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a table. `offset` is None where the octets cannot be told apart from their neighbours'."""
+async def inspect_tables(task: Task, numbers: Sequence[int], *, everything: bool = False) -> list[TableReport]:
+    """Read and decode `numbers`: if empty, those that the meter has and that can be decoded; or `everything` it has.
 
-    path: str
-    text: str
-    offset: int | None
-    length: int
-    octets: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TableReport:
-    """One table as read. `problem` says why there are no fields; `exit_code` is that of the error, else 0."""
-
-    name: str
-    title: str
-    octets: bytes
-    fields: tuple[Field, ...] = ()
-    remarks: tuple[str, ...] = ()
-    problem: str = ""
-    exit_code: int = 0
-
-
-async def inspect_tables(task: Task, numbers: Sequence[int]) -> list[TableReport]:
-    """Read and decode `numbers` (all declared ones that the meter has, if empty), limiting tables first.
-
-    Raises what `Driver.read` raises when the meter cannot be reached or has no usable ST00; a single table that is
-    refused or cannot be decoded is reported, not raised.
+    Tables that decide the layout of another come before it, those that explain its numbers after it. Raises what
+    `Driver.read` raises when the meter cannot be reached or has no usable ST00; a single table that is refused or
+    cannot be decoded is reported, not raised. A recording (`replay://FILE`) is searched for the tables, whatever its
+    client read them for. Tables that hold secrets are never read.
     """
     profiles = load_profiles(task.profile_dirs)
+    address = parse_url(task.url, task.options)
+    if isinstance(address, ReplayAddress):
+        found, wanted = found_in(address, profiles, task.profile, numbers)
+    else:
+        found, wanted = await _read(task, profiles, numbers, everything=everything)
+    asked = bool(numbers)
+    return [secret_report(number, asked=asked) if number in SECRET else report_of(number, found) for number in wanted]
+
+
+async def _read(task: Task, profiles: Profiles, numbers: Sequence[int], *, everything: bool) -> tuple[Found, list[int]]:
     profile = profiles.find(task.profile) if task.profile else profiles.generic
     async with opened(task, profile) as (client, collector, _line):
         try:
             async with client.session(task.password):
                 await collector.configuration()
+                wanted = list(numbers) or _all(collector.context, everything=everything)
                 used = collector.context.st00.std_tbls_used
-                wanted = list(numbers) or [number for number in TABLES if number in used]
-                for number in _with_limits(wanted, used):
-                    if number:
+                for number in (*_with_limits(wanted, used), *_explaining(wanted, used)):
+                    if number and number not in SECRET and table_name(number) not in collector.collection.octets:
                         await collector.table(number)
+                if task.profile is None and any(number >= MANUFACTURER_TABLES_FROM for number in wanted):
+                    await collector.tables((1,))
+                    profile = recognised(profiles, collector.context)
         except MrspError as error:
             raise error.at(task.url) from error.__cause__
-    return [_report(number, collector) for number in wanted]
+    collection = collector.collection
+    return Found(collection.context, collection.octets, collection.failures, profile.described_tables()), wanted
+
+
+def _all(context: Context, *, everything: bool) -> list[int]:
+    """Return the tables that the meter says it has: those that can be decoded and are not long, or all of them."""
+    st00 = context.st00
+    if everything:
+        own = [MANUFACTURER_TABLES_FROM + number for number in sorted(st00.mfg_tbls_used)]
+        return [number for number in sorted(st00.std_tbls_used | {0}) if number != _WRITTEN] + own
+    known = [number for number in TABLES if number in st00.std_tbls_used and number not in {_WRITTEN, _ANSWER}]
+    return [number for number in known if not issubclass(TABLES[number], OpaqueTable)]
 
 
 def _with_limits(wanted: Sequence[int], used: frozenset[int]) -> list[int]:
     """Return `wanted` with the tables before them that decide their layout."""
     order: dict[int, None] = {}
     for number in wanted:
-        limits = _DECIDES.get(number // 10, ()) if number < MANUFACTURER else ()
+        limits = _DECIDES.get(number // 10, ()) if number < MANUFACTURER_TABLES_FROM else ()
         order.update(dict.fromkeys(limit for limit in limits if limit in used and limit < number))
         order[number] = None
     return list(order)
 
 
-def _report(number: int, collector: Collector) -> TableReport:
-    name = table_name(number)
-    collection = collector.collection
-    octets = collection.octets.get(name, b"")
-    decoded = collection.context.tables.get(number)
-    if decoded is not None:
-        title = decoded.table.title
-        return TableReport(name, title, octets, tuple(_fields(decoded)), decoded.remarks)
-    declared = TABLES.get(number)
-    title = declared.title if declared else ""
-    error = collection.failures.get(name)
-    if error is None:
-        return TableReport(name, title, octets)
-    return TableReport(name, title, octets, problem=str(error), exit_code=error.exit_code)
-
-
-def _fields(decoded: Decoded) -> Iterator[Field]:
-    for path, value in _leaves("", decoded.table):
-        span = decoded.spans.get(path)
-        if span is None:
-            yield Field(path, _text(value), None, 0, b"")
-        else:
-            octets = decoded.octets[span.offset : span.offset + span.length]
-            yield Field(path, _text(value), span.offset, span.length, octets)
-
-
-def _leaves(path: str, value: object) -> Iterator[tuple[str, object]]:
-    """Yield (path, value) of every field, walking records and lists of records."""
-    if is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from _leaves(f"{path}.{field.name}" if path else field.name, getattr(value, field.name))
-    elif isinstance(value, list | tuple) and any(is_dataclass(item) or isinstance(item, tuple) for item in value):
-        for index, item in enumerate(value):
-            yield from _leaves(f"{path}[{index}]", item)
-    elif value is not None:
-        yield path, value
-
-
-def _text(value: object) -> str:
-    """Write one value for people."""
-    match value:
-        case bool():
-            text = "yes" if value else "no"
-        case Decimal():
-            text = plain(value)
-        case bytes():
-            text = value.hex() or "(empty)"
-        case datetime():
-            text = value.isoformat(" ")
-        case frozenset():
-            text = ", ".join(map(str, sorted(value))) or "(none)"
-        case list() | tuple():
-            text = ", ".join(map(_text, value)) or "(none)"
-        case _:
-            text = str(value)
-    return text
+def _explaining(wanted: Sequence[int], used: frozenset[int]) -> list[int]:
+    """Return the tables that tell what the numbers of `wanted` mean, with their own limits."""
+    needed = dict.fromkeys(other for number in wanted for other in _EXPLAINS.get(number, ()) if other in used)
+    return _with_limits(list(needed), used)

@@ -8,6 +8,7 @@ Octets and the present second go in, events, octets and the next deadline come o
 - Damage is answered by a NAK, but only when the line has fallen silent: the end of a damaged packet is not known,
   and on a half-duplex line nobody hears a NAK that is sent while the packet is still coming in.
 - Nothing is sent until the peer has been silent for the turn-around time, nor while a packet is coming in.
+- A client waits as long as its `experience` says, and tells it what became of each packet.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from enum import Enum
 from typing import Final
 
 from drivers.errors import LocalProtocolError
+from drivers.memory import LineMemory
 from drivers.psem.assembly import Assembler, Discarded, Message
+from drivers.psem.experience import Experience
 from drivers.psem.link_events import PLAIN, Acknowledged, Failed, LinkEvent, LinkStatistics, Manner, TrafficTimeout
 from drivers.psem.options import PsemOptions
 from drivers.psem.packet import (
@@ -59,10 +62,14 @@ class Link:
     `send_message`) `take_output` until it is empty or asks to wait: `deadline()` covers that too.
     """
 
-    def __init__(self, options: PsemOptions, now: float, *, baud: int = 9600) -> None:
+    def __init__(
+        self, options: PsemOptions, now: float, *, baud: int = 9600, remembered: LineMemory | None = None
+    ) -> None:
         self.statistics = LinkStatistics()
         self._options = options
         self._timing = options.timing
+        self.experience = Experience(options, baud=baud, remembered=remembered)
+        self._toggles = self.experience.toggles
         self._framer = Framer()
         self._assembler = Assembler()
         self._phase = _Phase.IDLE
@@ -110,6 +117,7 @@ class Link:
         """Forget toggles, messages and what was negotiated; an acknowledgement that is due is still sent."""
         self._idle()
         self._toggle = False
+        self._toggles.new_session()
         self.forget_peer()
         self.configure(packet_size=DEFAULT_SIZE, packets=1)
 
@@ -145,7 +153,8 @@ class Link:
         self._outgoing.extend(packets)
         self._wants_reply = wants_reply
         self._secret = manner.secret
-        self._response_s = self._timing.response_s if manner.response_s is None else manner.response_s
+        usual_s = self.experience.patience.response_s if wants_reply else self._timing.response_s
+        self._response_s = usual_s if manner.response_s is None else manner.response_s
         self._retries = self._timing.retries if manner.retries is None else manner.retries
         self._heard = False
         self._queue_next(now)
@@ -179,9 +188,7 @@ class Link:
     def feed(self, chunk: bytes, now: float) -> list[LinkEvent]:
         """Take octets that came in."""
         events: list[LinkEvent] = []
-        self._received_at = now
-        self._heard = self._heard or bool(chunk)
-        self.statistics.bytes_received += len(chunk)
+        self._hear(len(chunk), now)
         for item in self._framer.feed(chunk):
             match item:
                 case Received(packet, raw):
@@ -191,14 +198,15 @@ class Link:
                 case Control.NAK:
                     self._on_nak(now, events)
                 case Bad():
-                    self.statistics.bad_packets += 1
+                    self._damaged()
                     self._nak_due = True
                     if self._wait_at is not None:
                         self._wait_at = max(self._wait_at, now + self._response_s)
                 case Noise(count):
                     self.statistics.noise += count
+                    self._toggles.line_is_bad()
         if self._framer.partial:
-            self._gap_at = now + self._timing.inter_character_s
+            self._gap_at = now + self._gap_s
         elif self._framer.unsettled:
             self._gap_at = now + self._settle_s
         else:
@@ -223,7 +231,7 @@ class Link:
             self._gap_at = None
             bad = self._framer.quiet()
             if bad:
-                self.statistics.bad_packets += 1
+                self._damaged()
             if bad or self._nak_due:
                 self._nak_due = False
                 self._send_nak(events)
@@ -265,6 +273,7 @@ class Link:
         self._sent_until = max(now, self._sent_until) + len(output) * self._character_s
         if self._phase is not _Phase.IDLE:
             self._wait_at = self._sent_until + patience
+            self.experience.asked(self._sent_until)
         if self._traffic_at is not None:
             self._traffic_at = max(self._traffic_at, self._sent_until + self._timing.channel_traffic_s)
         return output
@@ -284,8 +293,22 @@ class Link:
         return min(longest, max(self._timing.settle_s, _SETTLE_CHARACTERS * self._character_s))
 
     @property
+    def _gap_s(self) -> float:
+        """Silence after which a packet is cut short; sooner than the standard says only once, and for the client."""
+        first = self._wants_reply and not self._tries
+        return self.experience.pauses.gap_s if first else self._timing.inter_character_s
+
+    @property
     def _clear_at(self) -> float:
         return self._received_at + max(self._timing.turnaround_s, _TURNAROUND_CHARACTERS * self._character_s)
+
+    def _hear(self, octets: int, now: float) -> None:
+        if self._framer.partial:
+            self.experience.pauses.inside(now - self._received_at)
+        self._received_at = now
+        self._heard = self._heard or octets > 0
+        self.statistics.bytes_received += octets
+        self.experience.heard(octets, now)
 
     def _idle(self) -> None:
         self._phase = _Phase.IDLE
@@ -296,6 +319,7 @@ class Link:
         self._nak_due = False
         self._wait_at = None
         self._tries = 0
+        self.experience.idle()
 
     def _queue_next(self, now: float) -> None:
         self._raw = self._outgoing[0].to_bytes()
@@ -313,6 +337,8 @@ class Link:
             self.statistics.echoes += 1
             return
         self.statistics.packets_received += 1
+        self.experience.arrived(len(raw), len(self._raw))
+        self.experience.pauses.whole(len(raw))
         if self._traffic_at is not None:
             self._traffic_at = now + self._timing.channel_traffic_s
         self._control = ACK
@@ -320,10 +346,14 @@ class Link:
         if self._phase is not _Phase.QUEUED:
             self._wait_at = None
         mark = (packet.toggle, raw[-2:])
+        answers = self._is_answer(packet)
+        unchanged = answers and self._seen is not None and self._seen[0] == packet.toggle
+        if answers and (self._phase is _Phase.REPLY or not unchanged):
+            self._toggles.answer(unchanged=unchanged, repeated=mark == self._seen)
         if mark == self._seen and self._is_duplicate(packet):
             self._on_duplicate(events)
             return
-        suspect = self._is_suspect(packet)
+        suspect = unchanged and self._toggles.matter and self._toggle_known
         self.statistics.unchanged_toggles += suspect
         self._seen, self._toggle_known = mark, not suspect
         if not self._expect(events):
@@ -344,24 +374,25 @@ class Link:
 
     def _is_duplicate(self, packet: Packet) -> bool:
         """Judge a packet with the toggle and CRC of the last one. Without toggles only its place can tell."""
-        return self._options.toggles or self._in_flight or self._assembler.repeats(packet)
+        return self._toggles.matter or self._in_flight or self._assembler.repeats(packet)
 
-    def _is_suspect(self, packet: Packet) -> bool:
-        """Whether an answer begins with the toggle of the packet before: one in between was lost."""
+    def _is_answer(self, packet: Packet) -> bool:
+        """Whether an answer begins here. With the toggle of the packet before, one in between was lost."""
         return (
-            self._options.toggles
-            and self._toggle_known
-            and self._wants_reply
+            self._wants_reply
             and self._phase is not _Phase.IDLE
-            and self._seen is not None
-            and self._seen[0] == packet.toggle
             and (packet.first or not packet.multi)
             and not self._assembler.collecting
             and not self._assembler.spoilt
         )
 
+    def _damaged(self) -> None:
+        self.statistics.bad_packets += 1
+        self.experience.damaged()
+
     def _on_duplicate(self, events: list[LinkEvent]) -> None:
         self.statistics.duplicates += 1
+        self._toggles.line_is_bad()
         self._duplicates += 1
         if self._duplicates > _MOST_DUPLICATES and self._phase is not _Phase.IDLE:
             self._fail(events)
@@ -394,12 +425,14 @@ class Link:
             self._traffic_at = max(self._traffic_at, now + self._timing.channel_traffic_s)
         if self._phase is not _Phase.ACK:
             return
+        self.experience.arrived(len(self._raw), len(self._raw))
         if len(self._outgoing) > 1:
             self._outgoing.popleft()
             self._queue_next(now)
         elif self._wants_reply:
             self._reply()
             self._wait_at = now + self._response_s
+            self.experience.asked(now)
         else:
             self._idle()
             events.append(Acknowledged())
@@ -426,6 +459,7 @@ class Link:
             self._fail(events)
             return
         self.statistics.retries += 1
+        self.experience.asked_again()
         self._in_flight = True
         self._queue(now)
 
@@ -448,5 +482,6 @@ class Link:
         events.append(Discarded(reason, suspect))
 
     def _fail(self, events: list[LinkEvent]) -> None:
+        self.experience.failed(len(self._raw), heard=self._heard)
         self._idle()
         events.append(Failed(heard=self._heard))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import tzinfo
 
 from drivers.c1219 import Context
 from drivers.c1219.clock import clock_of
+from drivers.c1219.condensed import condensed
 from drivers.c1219.decade5 import Clock, ClockState
 from drivers.c1219.events import events_of
 from drivers.c1219.identity import identity_of
+from drivers.c1219.newest import cut
 from drivers.c1219.profile import interval_blocks
 from drivers.c1219.registers import registers_of
 from drivers.c1219.scaling import constants_text
@@ -31,7 +33,7 @@ def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | 
     registers, register_problems = registers_of(context, times)
     events, event_problems = events_of(context, times)
     clock = _clock(collection, times)
-    blocks, block_problems = _blocks(collection, times, now=_clock_then(collection, clock))
+    blocks, block_problems = _blocks(collection, times)
     stamped = blocks or events or any(register.occurred_at or register.period_end for register in registers)
     if stamped and Clock.number not in context and ClockState.number not in context:
         remarks.append(_assumed(times))
@@ -47,7 +49,7 @@ def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | 
         clock=clock,
         has_clock=Clock.number in context or ClockState.number in context,
         has_tiers=21 in context and context.st21.nbr_tiers > 0,
-        problems=(*collection.problems, *register_problems, *block_problems, *event_problems, *remarks),
+        problems=condensed((*collection.problems, *register_problems, *block_problems, *event_problems, *remarks)),
         tables=dict(collection.octets),
         constants=constants_text(context),
     )
@@ -68,25 +70,18 @@ def _unset_clock(context: Context) -> Problem | None:
     return Problem(f"ST{shown.number}", "the meter's clock holds no time: it is not set, or has stopped")
 
 
-def _clock_then(collection: Collection, clock: ClockSample | None) -> datetime | None:
-    """Return what the meter's clock showed when the newest block of the profile was read."""
-    if clock is None or collection.profile_ns is None:
-        return None
-    return clock.meter_time + timedelta(microseconds=(collection.profile_ns - clock.after_ns) // 1000)
-
-
-def _blocks(
-    collection: Collection, times: MeterTimes, *, now: datetime | None
-) -> tuple[list[IntervalBlock], list[Problem]]:
+def _blocks(collection: Collection, times: MeterTimes) -> tuple[list[IntervalBlock], list[Problem]]:
     blocks: list[IntervalBlock] = []
     problems: list[Problem] = []
+    now = collection.meter_time(times, collection.profile_ns)
     for data_set, octets in collection.blocks.items():
+        taken, first_end = collection.taken.get(data_set), collection.first_end.get(data_set)
         try:
-            found, odd = interval_blocks(collection.context, times, data_set, octets, now=now)
+            found, odd = interval_blocks(collection.context, times, data_set, octets, now=now, taken=taken)
         except DataError as error:
             problems.append(Problem(f"ST{63 + data_set}", str(error)))
         else:
-            blocks += found
+            blocks += found if first_end is None else cut(found, first_end)
             problems += odd
     return blocks, problems
 

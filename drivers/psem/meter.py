@@ -93,6 +93,7 @@ class MeterLimits:
     refused: frozenset[int] = field(default_factory=frozenset)  # request codes answered SNS; 60H stands for 60H–6BH
     too_long: ResponseCode = ResponseCode.ONP  # to a read that the packets negotiated cannot carry
     identify_again: bool = True  # Identify in the ID state; otherwise ISSS
+    early_security: bool = False  # Security in the ID state too, for the session that follows; otherwise ISSS
 
 
 _TABLES: Final = (DefaultRead, FullRead, IndexRead, OffsetRead, FullWrite, IndexWrite, OffsetWrite)
@@ -236,13 +237,18 @@ class MeterSession:
         if isinstance(request, Authenticate | TimingSetup):
             msg = f"{request.what} belongs to C12.21"
             raise BadRequest(msg, ResponseCode.SNS)
-        allowed = ALLOWED[self.state]
-        if type(request) not in allowed or (
-            isinstance(request, Identify) and self.state is State.ID and not self.limits.identify_again
-        ):
+        if not self._allows(request):
             msg = f"{request.what} in state {self.state.value}"
             raise BadRequest(msg, ResponseCode.ISSS)
         return request
+
+    def _allows(self, request: Request) -> bool:
+        """Whether the present state serves `request`: by the standard, and by the habits of this meter."""
+        if self.state is State.ID and isinstance(request, Identify):
+            return self.limits.identify_again
+        if self.state is State.ID and isinstance(request, Security):
+            return self.limits.early_security
+        return type(request) in ALLOWED[self.state]
 
     def _serve(self, request: Request, now: float) -> bytes | ResponseCode:
         answer: bytes | ResponseCode = ResponseCode.OK

@@ -17,6 +17,13 @@ class BadTableData(MeterProtocolError):
     """Count or checksum of table data is wrong: what came is discarded, the read can be repeated."""
 
 
+class AnswerUnusable(BadTableData):
+    """What this one request brings is of no use, however often it is asked, while others are answered.
+
+    It costs what was asked for, a table as a rule; the session goes on.
+    """
+
+
 def checksum(data: bytes) -> int:
     """Return the table checksum: the two's complement of the sum, so that data and checksum add up to 0 mod 256."""
     return -sum(data) & 0xFF

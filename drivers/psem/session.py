@@ -2,6 +2,12 @@
 
 A refused password is never shown twice, and a meter is never hammered with Identify: after a session that broke, the
 meter gets a Terminate, or the time to drop the session by itself.
+
+Silence in mid-session is given up after ten response time-outs and 5 s at most: four for the request, two for
+Terminate, four for Identify, and what the line may take to settle; a channel traffic time-out longer than Terminate
+takes comes on top. A response time-out is what the meter may take (2 s, by C12.21 4 s) and what this line was measured
+to add (`drivers.psem.patience`): that makes half a minute on a quick network, after which a meter's session would be
+gone anyway (C12.21: 30 s), and a good minute on one that takes 3 s a turn.
 """
 
 from __future__ import annotations
@@ -12,27 +18,19 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from drivers.errors import LineLost, LineTooBad, MeterProtocolError, MeterRefused, MeterSilent, MrspError
+from drivers.memory import LineMemory
+from drivers.psem.access import Access
+from drivers.psem.adaptive import best_shape, pays
 from drivers.psem.bauds import BAUD_OF_CODE
-from drivers.psem.codes import BUSY, LOCKED, ResponseCode, split_response
-from drivers.psem.credentials import padded_password, padded_user
-from drivers.psem.exchange import Exchange
+from drivers.psem.codes import ResponseCode
+from drivers.psem.conversation import Conversation
+from drivers.psem.failures import Failures, GivenUp
 from drivers.psem.link_events import Manner
 from drivers.psem.negotiation import SMALLEST_SIZE, Offer, Terms
 from drivers.psem.options import PsemOptions
 from drivers.psem.packet import DEFAULT_SIZE, LARGEST_SIZE, OVERHEAD
-from drivers.psem.replies import TABLE_OVERHEAD, BadTableData, IdentifyReply, NegotiateReply
-from drivers.psem.services import (
-    Authenticate,
-    Identify,
-    Logoff,
-    Logon,
-    Negotiate,
-    OffsetRead,
-    Request,
-    Security,
-    Terminate,
-    Wait,
-)
+from drivers.psem.replies import C12_21, BadTableData, IdentifyReply, NegotiateReply
+from drivers.psem.services import Identify, Logoff, Negotiate, Request, Security, Terminate
 from drivers.psem.states import State
 from drivers.secret import Secret
 from drivers.transport.base import Transport
@@ -40,93 +38,49 @@ from drivers.transport.base import Transport
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-_REPEATS: Final = 2
-_LOCKED_RETRIES: Final = 3
-_RELOGONS: Final = 2  # after ISSS, without one whole answer in between
-_PASSWORD_SHOWN: Final = 2  # times without an answer
 _OUTWAIT_MARGIN_S: Final = 1.0
-_KEEP_ALIVE_MARGIN_S: Final = 2.0
 _LEAVING_S: Final = 4.0  # longest response time-out while leaving, however patient the options are
-_CAUTIOUS_PACKETS: Final = 8  # of one answer on a line that has failed once: what a further failure can cost
+_RESPONSE_C12_21_S: Final = 4.0
+_TERMINATE_RETRIES: Final = 1
+_MOST_RENEGOTIATIONS: Final = 6  # of one visit for better packets; each is a logon in the meter's log
 
-_WRONG = frozenset({ResponseCode.ERR, ResponseCode.ISC, ResponseCode.IAR, ResponseCode.SME})
-_SILENT_ADVICE: Final = (
-    "turn the probe by 180° (ANSI and IEC heads differ), check its power (dtr, rts), the baud rate, and whether the "
-    "meter's port sleeps; an IEC 62056-21 meter does not speak C12.18"
-)
 _GONE_ADVICE: Final = "it did answer before: check that the probe still sits and has power, or the connection"
-_NOISE_ADVICE: Final = "check baud rate and parity (9600 8N1), the seat of the probe, and that it is a C12.18 meter"
 
 
-class _GivenUp(MeterSilent):
-    """No answer, and opening the session again cannot help."""
-
-
-class Session:
+class Session(Conversation):
     """What the client knows about its session, and how to get it back."""
 
-    def __init__(self, transport: Transport, options: PsemOptions, clock: Callable[[], float]) -> None:
-        self.exchange = Exchange(transport, options, clock)
-        self.options = options
-        self.state = State.BASE
+    def __init__(
+        self,
+        transport: Transport,
+        options: PsemOptions,
+        clock: Callable[[], float],
+        *,
+        remembered: LineMemory,
+        fastest_baud: int = 0,
+    ) -> None:
+        super().__init__(transport, options, clock, remembered)
         self.identity: IdentifyReply | None = None
         self.recoveries = 0  # in all
-        self.can_wait = True
-        self.offer = Offer(options)
-        self.terms = Terms(DEFAULT_SIZE, 1, transport.baud)  # agreed on last
-        self._attempts = 0  # recoveries since the last whole answer
-        self._relogons = 0  # likewise, after ISSS
-        self._cautious = False
+        self.negotiates: bool | None = None  # whether the meter knows Negotiate
+        self.offer = Offer(options, remembered, base_baud=transport.baud, fastest=fastest_baud)
+        self._failures = Failures(options.recoveries)
+        self._access = Access(options)
         self._base_baud = transport.baud
-        self._user = b""
-        self._password: Secret | None = None
-        self._refused: dict[Secret, MeterRefused] = {}  # passwords that were wrong
-        self._unanswered = 0  # times that the present password was shown without an answer
-        self._adrift: MrspError | None = None  # an exchange failed: a late answer may still come, as if to the next
+        self._renegotiations = 0
+        self._whole_before = 0  # packets that had arrived before the present speed was agreed on
         self._maybe_open = False  # the meter may be in a session, also if we do not know
         self._not_before: float | None = None  # no Identify before this second
 
-    # -- asking
-
-    async def call(
-        self,
-        request: Request,
-        *,
-        repeatable: bool = True,
-        manner: Manner | None = None,
-        on_part: Callable[[int], None] | None = None,
-    ) -> bytes:
-        """Return what follows the OK code; a busy meter is waited for. Raises `MeterRefused` and the line's errors."""
-        busy = locked = 0
-        message = request.encode()
-        manner = manner or Manner(secret=isinstance(request, Security | Authenticate))
-        while True:
-            try:
-                answer = await self.exchange.request(
-                    message,
-                    request.what,
-                    manner=manner,
-                    repeats=_REPEATS if repeatable else 0,
-                    is_answer=_identifies if isinstance(request, Identify) else bool,
-                    on_part=on_part,
-                )
-                return split_response(answer, request.what)
-            except MeterRefused as refused:
-                busy += refused.code in BUSY
-                locked += refused.code in LOCKED
-                waited_for = refused.code in BUSY | LOCKED
-                if not waited_for or busy > self.options.busy_retries or locked > _LOCKED_RETRIES:
-                    raise
-            except (MeterSilent, MeterProtocolError) as error:
-                self._adrift = error
-                raise
-            await self.pause(self.options.busy_wait_s)
+    # -- asking, and opening the session afresh for it
 
     async def persist(self, operation: Callable[[], Awaitable[_T]]) -> _T:
         """Do something that may be done again, through failures of the line and of the session.
 
-        Raises the last failure when recovering does not help, and every refusal but ISSS at once.
+        Raises the last failure when recovering does not help, `AnswerUnusable` when it does and this still fails, and
+        every refusal but ISSS at once.
         """
+        tries = 0
         while True:
             await self._moor()
             try:
@@ -135,12 +89,14 @@ class Session:
                 raise
             except (MeterSilent, MeterProtocolError) as error:
                 await self.recover(error)
+                tries += 1
+                self._failures.ask_again(error, tries)
             except MeterRefused as refused:
                 if refused.code != ResponseCode.ISSS:
                     raise
                 await self.recover(refused)
             else:
-                self._attempts = self._relogons = 0
+                self._failures.worked()
                 return result
 
     async def submit(self, request: Request, manner: Manner) -> bytes:
@@ -154,42 +110,22 @@ class Session:
                     raise
                 await self.recover(refused)
 
+    async def submit_now(self, request: Request, manner: Manner) -> bytes:
+        """Do something now or not at all: no busy meter is waited for, and no session opened afresh."""
+        if self._adrift is not None:
+            raise self._adrift
+        return await self.call(request, repeatable=False, manner=manner, patient=False)
+
     async def _moor(self) -> None:
         """Open the session afresh if the exchange before failed: what comes in then belongs to nothing."""
         if self._adrift is not None:
             await self.recover(self._adrift)
 
-    async def pause(self, seconds: float) -> None:
-        """Let time pass without losing the session."""
-        longest = max(0.5, self.options.timing.channel_traffic_s - _KEEP_ALIVE_MARGIN_S)
-        while seconds > longest and self.state is not State.BASE:
-            await asyncio.sleep(longest)
-            await self.keep_alive()
-            seconds -= longest
-        await asyncio.sleep(seconds)
-
-    async def keep_alive(self) -> None:
-        """Send something harmless, whatever the meter says to it, so that the channel traffic time-out starts anew."""
-        traffic_s = self.options.timing.channel_traffic_s
-        request: Request = Wait(min(255, int(traffic_s))) if self.can_wait else OffsetRead(1, 0, 1)
-        try:
-            answer = await self.exchange.request(request.encode(), request.what, repeats=_REPEATS)
-        except (MeterSilent, LineTooBad) as error:
-            self._adrift = error
-            raise
-        if answer[:1] == bytes((ResponseCode.SNS,)):
-            self.can_wait = False
-
-    def largest_read(self, limit: int) -> int:
-        """Octets of table data that one answer can carry now, at most `limit`."""
-        packets = min(self.exchange.link.packets, _CAUTIOUS_PACKETS) if self._cautious else self.exchange.link.packets
-        return max(1, min(limit, packets * self.exchange.link.max_data - TABLE_OVERHEAD))
-
     # -- opening
 
     async def open(self, password: Secret | None) -> None:
         """Identify, negotiate, log on and show the password."""
-        self._use(password)
+        self._access.use(password)
         self._adrift = None
         cause = await self._try_open()
         if cause is not None:
@@ -201,7 +137,7 @@ class Session:
             await self.identify()
             await self.negotiate()
             await self._log_on()
-        except _GivenUp:
+        except GivenUp:
             raise
         except (MeterSilent, MeterProtocolError) as error:
             return error
@@ -220,19 +156,24 @@ class Session:
         if self.options.wake_up:
             await self.exchange.transport.write(b"\x55")
             await asyncio.sleep(0.05)
+        self.exchange.listen()
         try:
             payload = await self._identify()
         except MeterSilent as error:
             self._maybe_open = False
+            name = self.exchange.transport.name
             if self.identity is not None:
-                msg = f"the meter on {self.exchange.transport.name} has fallen silent: no answer to Identify any more"
-                raise _GivenUp(msg, advice=_GONE_ADVICE) from error
-            msg = f"no answer to Identify on {self.exchange.transport.name}"
-            raise _GivenUp(msg, advice=_SILENT_ADVICE) from error
+                msg = f"the meter on {name} has fallen silent: no answer to Identify any more"
+                raise GivenUp(msg, advice=_GONE_ADVICE) from error
+            found = self.exchange.diagnosis()
+            raise GivenUp(f"no answer to Identify on {name}: {found.text}", advice=found.advice) from error
         except LineTooBad as error:
-            self._broken()
-            raise LineTooBad(error.message, advice=_NOISE_ADVICE) from error
+            self._broken(self.exchange.clock())
+            found = self.exchange.diagnosis()
+            raise LineTooBad(f"{error.message}: {found.text}", advice=found.advice) from error
         self.identity = IdentifyReply.decode(payload)
+        if self.identity.standard == C12_21:
+            self.exchange.link.experience.patience.meter_takes(_RESPONSE_C12_21_S)
         self._adrift = None
         self.state = State.ID
         self.terms = Terms(DEFAULT_SIZE, 1, self.exchange.link.baud)
@@ -263,9 +204,11 @@ class Session:
                 if refused.code == ResponseCode.SNS:
                     break
             else:
+                self.negotiates = True
                 reply = NegotiateReply.decode(payload)
                 await self._adopt(reply, offer)
                 return reply
+        self.negotiates = bool(self.negotiates)
         _LOG.info("%s does not negotiate: packets of 64 octets", self.exchange.transport.name)
         return None
 
@@ -280,63 +223,84 @@ class Session:
             size_excludes_overhead=self.options.size_excludes_overhead,
         )
         baud = BAUD_OF_CODE.get(reply.baud_code or 0)
-        if offer.baud_codes and baud is not None:
+        if offer.baud_codes and baud is not None and baud != link.baud:
             await self.exchange.set_baud(baud)
+            self._whole_before = link.experience.quality.whole_packets
         self.terms = Terms(link.max_data + OVERHEAD, link.packets, link.baud)
+        self.offer.agreed(self.terms)
 
     async def logon(self, password: Secret | None) -> None:
         """Log on as the options say, then show the password, if any."""
-        self._use(password)
+        self._access.use(password)
         await self._log_on()
 
-    def _use(self, password: Secret | None) -> None:
-        """Take the credentials. Raises `UsageError` for those that do not fit, before anything is sent."""
-        padded = None if password is None else padded_password(password, self.options.password_padding)
-        if padded != self._password:
-            self._unanswered = 0
-        self._password = padded
-        self._user = padded_user(self.options.user, self.options.user_padding)
-
     async def _log_on(self) -> None:
-        await self.call(Logon(self.options.user_id, self._user))
+        await self.call(self._access.logon())
         self.state = State.SESSION
-        if self._password is not None:
-            await self._show(self._password)
-
-    async def _show(self, password: Secret) -> None:
-        if password in self._refused:
-            raise self._refused[password]
-        if self._unanswered >= _PASSWORD_SHOWN:
-            msg = "Security: the password was sent twice and not answered"
-            raise _GivenUp(
-                msg, advice="it may be wrong: it is not sent again, since many meters lock after a few tries"
-            )
-        self._unanswered += 1
+        password = self._access.show()
+        if password is None:
+            return
         try:
             await self.call(Security(password), repeatable=False)
         except MeterRefused as refused:
-            self._unanswered = 0
-            if refused.code not in _WRONG:
-                raise
-            wrong = MeterRefused(
-                f"{refused.message}: the password is wrong",
-                code=refused.code,
-                advice="it is not tried again, since many meters lock after a few tries; check password and padding",
-            )
-            self._refused[password] = wrong
-            raise wrong from refused
-        self._unanswered = 0
+            raise self._access.refused(refused) from refused
+        self._access.accepted()
 
-    async def renegotiate(self) -> bool:
-        """Log off, negotiate as at the beginning, log on again. False if that cannot get more than there is."""
+    def may_carry_more(self, refused: MeterRefused) -> bool:
+        """Whether larger packets could be had, and help: the meter says so, or smaller ones were asked for before."""
+        largest = self.options.packet_size * self.options.packets
+        smaller = self.offer.size < self.options.packet_size
+        return (
+            self.options.negotiate
+            and self.exchange.link.most_octets < largest
+            and (refused.code == ResponseCode.RNO or smaller)
+        )
+
+    async def enlarge(self) -> bool:
+        """Negotiate for the largest packets there are. False if that brought no more than before."""
         before = self.exchange.link.most_octets
-        if not self.options.negotiate or before >= self.offer.size * self.options.packets:
-            return False
+        self.offer.ask_for(self.options.packet_size)
+        await self._agree_anew()
+        return self.exchange.link.most_octets > before
+
+    async def _agree_anew(self) -> None:
+        """Negotiate again, for which the session has to be left (C12.18 §11). Nothing is lost if the meter declines."""
         await self._quietly(Logoff(), Manner(retries=1))
         self.state = State.ID
         await self.negotiate()
         await self._log_on()
-        return self.exchange.link.most_octets > before
+
+    def could_do_better(self, octets: int) -> bool:
+        """Whether `tune` would do anything while so many octets are still to be read."""
+        return self._better(octets) is not None
+
+    async def tune(self, octets: int) -> None:
+        """Agree on other packets, and on a speed left for a bad line, if that pays for the octets still to be read."""
+        better = self._better(octets)
+        if better is None:
+            return
+        self._renegotiations += 1
+        size, faster = better
+        before = self.terms
+        _LOG.info("%s: asking for packets of %d octets", self.exchange.transport.name, size)
+        self.offer.ask_for(size, faster=faster)
+        await self._agree_anew()
+        if self.terms == before:
+            self._renegotiations = _MOST_RENEGOTIATIONS  # this meter does not negotiate twice
+
+    def _better(self, octets: int) -> tuple[int, bool] | None:
+        """Return the packet size to ask for, and whether to ask for speed; None if things are good as they are."""
+        if not self.negotiates or self.state is not State.SESSION or self._renegotiations >= _MOST_RENEGOTIATIONS:
+            return None
+        link, terms, rate = self.exchange.link, self.terms, self.exchange.link.experience.quality.rate
+        now = best_shape(rate, (terms.packet_size,), packets=link.packets, baud=terms.baud)
+        then = self.offer.best(terms, rate, link.statistics.bytes_received)
+        faster = self.offer.faster(terms.baud, then, octets)
+        smaller_for_nothing = then.size < terms.packet_size and not self.line_is_bad
+        other = then.size != terms.packet_size and not smaller_for_nothing
+        if faster or (other and pays(now, then, octets, baud=terms.baud)):
+            return then.size, faster
+        return None
 
     # -- recovering
 
@@ -344,39 +308,55 @@ class Session:
         """Open the session afresh after `cause`, with smaller packets if the line is bad. Raises when it is no use."""
         problem: MrspError | None = cause
         while problem is not None:
-            relogon = isinstance(problem, MeterRefused)
-            self._attempts += 1
-            self._relogons += relogon
-            # Noise from the very beginning is more likely a wrong speed than a bad line: one more try will do.
-            most = self.options.recoveries if self.identity else 1
-            if self._attempts > most or self._relogons > _RELOGONS:
-                raise problem
+            self._failures.open_again(problem, known=self.identity is not None)
             self.recoveries += 1
             _LOG.warning("%s: %s; opening the session again", self.exchange.transport.name, problem.message)
-            if not relogon:
-                self._cautious = True
-                self.offer.go_easier(self.terms.packet_size if not isinstance(problem, MeterSilent) else None)
+            self._ask_for_less(problem)
             await self._break_off()
             self._adrift = None
             problem = await self._try_open()
 
+    def _ask_for_less(self, problem: MrspError) -> None:
+        """Choose what to negotiate after a failure: no speed at which nothing or nothing more came, smaller packets."""
+        link = self.exchange.link
+        worked = link.experience.quality.whole_packets > self._whole_before
+        if isinstance(problem, MeterSilent) or not worked:
+            self.offer.speed_failed(link.baud, ever_worked=worked)
+        elif isinstance(problem, LineTooBad):
+            self.offer.line_failed(self.terms, link.experience.quality.rate, link.statistics.bytes_received)
+
     async def _break_off(self) -> None:
         """Bring the meter back to Base: by Terminate if it listens, else by the time that it takes by itself."""
+        heard_last = self.exchange.clock()  # by the meter, if not Terminate itself, which ends the session as well
         await self.exchange.settle()
         if not await self._terminate():
-            self._broken()
+            self._broken(heard_last)
             await self._outwait()
             await self.exchange.set_baud(self._base_baud)
 
-    def _broken(self) -> None:
+    def _broken(self, since: float) -> None:
         self.state = State.BASE
-        traffic_s = self.options.timing.channel_traffic_s
-        self._not_before = self.exchange.clock() + traffic_s + _OUTWAIT_MARGIN_S
+        self._not_before = since + self.options.timing.channel_traffic_s + _OUTWAIT_MARGIN_S
 
     async def _outwait(self) -> None:
         if self._not_before is not None:
             await asyncio.sleep(max(0.0, self._not_before - self.exchange.clock()))
             self._not_before = None
+
+    def remarks(self) -> tuple[str, ...]:
+        """What an operator should know about line and meter."""
+        quality, found = self.exchange.link.experience.quality, []
+        if self.exchange.link.experience.toggles.learnt:
+            found.append(
+                "the meter does not toggle: toggles = false in the [psem] of its profile says so from the start"
+            )
+        if quality.damaged_packets:
+            found.append(
+                f"{quality.damaged_packets} packets arrived damaged or not at all, at the end about {quality.rate:.2%} "
+                f"of the octets; packets of {self.terms.packet_size} octets suited the line best"
+            )
+        found += self.offer.remarks()
+        return tuple(found)
 
     # -- leaving
 
@@ -391,7 +371,7 @@ class Session:
 
     async def _terminate(self, response_s: float | None = None) -> bool:
         """Terminate, with one retry; whether the meter answered. Speed and packets are at their defaults then."""
-        answered = await self._quietly(Terminate(), Manner(response_s, retries=1))
+        answered = await self._quietly(Terminate(), Manner(response_s, retries=_TERMINATE_RETRIES))
         self.state = State.BASE
         if answered:
             self._maybe_open = False
@@ -427,7 +407,7 @@ class Session:
             raise cancelled
 
     async def _leave(self) -> None:
-        response_s = min(self.options.timing.response_s, _LEAVING_S)
+        response_s = min(self.exchange.link.experience.patience.response_s, _LEAVING_S)
         try:
             async with asyncio.timeout(4 * response_s):
                 if not self.exchange.link.idle:
@@ -436,14 +416,9 @@ class Session:
                 if self.state is State.SESSION and self.options.logoff and self._adrift is None:
                     await self._quietly(Logoff(), Manner(response_s, retries=0))
                 if not await self._terminate(response_s):
-                    self._broken()
+                    self._broken(self.exchange.clock())
                     await self.exchange.set_baud(self._base_baud)
         except (TimeoutError, LineLost, MrspError) as error:
-            self._broken()
+            self._broken(self.exchange.clock())
             _LOG.debug("%s: leaving the meter: %s", self.exchange.transport.name, error)
         self._maybe_open = False
-
-
-def _identifies(message: bytes) -> bool:
-    """Whether a message can answer Identify: an OK of fewer than four octets is a leftover."""
-    return len(message) >= 4 or message[:1] != b"\0"

@@ -7,6 +7,7 @@ from typing import Literal
 
 from drivers.transport.base import Transport
 from drivers.transport.echo import EchoCounts, EchoFilter
+from drivers.transport.echo_report import EchoReport
 from drivers.transport.urls import EchoMode
 
 BITS_PER_OCTET = 10
@@ -17,6 +18,7 @@ class EchoTransport:
 
     def __init__(self, inner: Transport, mode: EchoMode = "auto") -> None:
         self._inner = inner
+        self._mode = mode
         self._filter = EchoFilter(mode)
         self._out_by = 0.0
 
@@ -37,6 +39,11 @@ class EchoTransport:
     def echo_counts(self) -> EchoCounts:
         """Octets of echo removed so far, and places where it was damaged."""
         return self._filter.counts
+
+    @property
+    def echo_report(self) -> EchoReport:
+        """The setting, and what came of it."""
+        return EchoReport(self._mode, self._filter.counts.removed)
 
     async def read(self) -> bytes:
         clock = asyncio.get_running_loop().time

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from drivers.errors import LineLost, UsageError
 from drivers.transport.base import Transport
+from drivers.transport.echo_report import EchoReport, echo_of
 from drivers.transport.masking import SecretWindow
 from drivers.transport.recording_file import (
     OCTETS_PER_LINE,
@@ -54,6 +55,11 @@ class RecordingTransport:
     @property
     def baud(self) -> int:
         return self._inner.baud
+
+    @property
+    def echo_report(self) -> EchoReport:
+        """What the line below says about its echo."""
+        return echo_of(self._inner)
 
     async def read(self) -> bytes:
         try:

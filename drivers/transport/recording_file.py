@@ -103,15 +103,20 @@ def read_sessions(path: Path) -> list[Session]:
             content = file.read(MAX_FILE + 1)
     except OSError as error:
         raise UsageError(f"recording {path} cannot be read: {error.strerror}") from error
+    return parse_sessions(content, f"recording {path}")
+
+
+def parse_sessions(content: bytes, name: str) -> list[Session]:
+    """Like `read_sessions`, from the octets of a recording; `name` is for messages."""
     if len(content) > MAX_FILE:
-        raise UsageError(f"recording {path} is larger than {MAX_FILE} octets")
+        raise UsageError(f"{name} is larger than {MAX_FILE} octets")
     lines = content.split(b"\n")
     torn = len(lines) if lines[-1] else 0  # number of a last line without a line feed
     if not lines[-1]:
         lines.pop()
     if not lines or not is_header(lines[0]):
-        raise UsageError(f"{path} is not a recording", advice=f"its first line would begin with {{{json.dumps(MARK)}:")
-    return list(_sessions(path, lines, torn))
+        raise UsageError(f"{name} is not a recording", advice=f"its first line would begin with {{{json.dumps(MARK)}:")
+    return list(_sessions(name, lines, torn))
 
 
 def is_header(line: bytes) -> bool:
@@ -119,11 +124,11 @@ def is_header(line: bytes) -> bool:
     return line.startswith(b'{"' + MARK.encode() + b'"')
 
 
-def _sessions(path: Path, lines: list[bytes], torn: int) -> Iterator[Session]:
+def _sessions(name: str, lines: list[bytes], torn: int) -> Iterator[Session]:
     header: Header | None = None
     records: list[Record] = []
     for number, line in enumerate(lines, start=1):
-        place = f"recording {path}, line {number}"
+        place = f"{name}, line {number}"
         if is_header(line):
             if header is not None:
                 yield Session(header, tuple(records), number - 1)

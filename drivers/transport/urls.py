@@ -19,7 +19,10 @@ MAX_WAIT_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class SerialAddress:
-    """`/dev/ttyUSB0` or `serial:///dev/ttyUSB0?baud=9600&dtr=on&rts=off&warmup_ms=200&echo=auto`; always 8N1."""
+    """`/dev/ttyUSB0` or `serial:///dev/ttyUSB0?baud=9600&dtr=on&rts=off&warmup_ms=200&echo=auto`; always 8N1.
+
+    `fastest`: the highest speed that the probe is known to carry. Speeds up to it are offered to any meter, none above.
+    """
 
     device: str
     baud: int = DEFAULT_BAUD
@@ -27,6 +30,7 @@ class SerialAddress:
     rts: Switch = "on"
     warmup_ms: int | None = None  # None: as long as a probe needs, nothing on a pseudo-terminal
     echo: EchoMode = "auto"
+    fastest: int = 0  # not known: the speeds that the meter's profile names
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def _serial(url: str, place: str, options: dict[str, str]) -> SerialAddress:
     device = unquote(place)
     if not device.startswith("/") or "\0" in device:
         raise UsageError(f"{url!r} names no device file", advice="three slashes: serial:///dev/ttyUSB0")
-    take = _Options(url, options, ("baud", "dtr", "rts", "warmup_ms", "echo"))
+    take = _Options(url, options, ("baud", "dtr", "rts", "warmup_ms", "echo", "fastest"))
     return SerialAddress(
         device=device,
         baud=take.number("baud", DEFAULT_BAUD, low=50, high=4_000_000),
@@ -91,7 +95,14 @@ def _serial(url: str, place: str, options: dict[str, str]) -> SerialAddress:
         rts=take.switch("rts"),
         warmup_ms=take.number("warmup_ms", 0, low=0, high=MAX_WAIT_MS) if "warmup_ms" in options else None,
         echo=take.echo(),
+        fastest=take.number("fastest", 0, low=300, high=4_000_000),
     )
+
+
+def fastest_baud(url: str, options: Mapping[str, str] | None = None) -> int:
+    """Return the highest speed that the probe at `url` is said to carry; 0 if nothing is said."""
+    address = parse_url(url, options)
+    return address.fastest if isinstance(address, SerialAddress) else 0
 
 
 def _tcp(url: str, place: str, options: dict[str, str]) -> TcpAddress:

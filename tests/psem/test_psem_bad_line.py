@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from drivers.errors import MrspError
-from drivers.psem import PsemClient, PsemOptions, SessionStatistics, State, Timing
+from drivers.psem import PsemClient, PsemOptions, SessionStatistics, State
 from drivers.psem.meter import MeterLimits
 from drivers.psem.services import OffsetRead
 from tests.psem.lines import PASSWORD, Damage, Direction, Line, Tables, clock, doubling, flipping, losing, run
@@ -120,23 +120,3 @@ def test_a_line_that_echoes_what_is_sent(toggles: bool) -> None:
             return await client.read_table(64)
 
     assert run(main()) == PROFILE[:3000]
-
-
-def test_a_meter_that_never_toggles() -> None:
-    async def main(options: PsemOptions) -> bytes:
-        line = Line(Tables({64: PROFILE[:3000]}), limits=MeterLimits(packet_size=64))
-
-        take = line.meter._link.take_output
-
-        def without_toggle(now: float) -> bytes:
-            line.meter._link._toggle = False
-            return take(now)
-
-        line.meter._link.take_output = without_toggle  # type: ignore[method-assign]
-        async with PsemClient(line, options, clock=clock).session() as client:
-            return await client.read_table(64)
-
-    quick = Timing(response_s=0.5)
-    assert run(main(PsemOptions(toggles=False, timing=quick, packet_size=8192))) == PROFILE[:3000]
-    with pytest.raises(MrspError, match="toggles = false"):
-        run(main(PsemOptions(timing=quick, packet_size=8192)))

@@ -51,9 +51,9 @@ def test_a_table_too_large_for_one_answer() -> None:
 @pytest.mark.parametrize("code", [ONP, IAR, RNO, ResponseCode.RSTL])
 def test_a_full_read_refused_is_done_in_pieces_if_the_size_is_known(code: ResponseCode) -> None:
     async def story(client: PsemClient, line: Line) -> None:
-        assert await client.read_table(64, size=len(LONG)) == LONG
+        assert await client.read_table(64, size=4000) == LONG[:4000]
 
-    line = visit(story, Tables({64: LONG}, says={0x30: [code]}))
+    line = visit(story, Tables({64: LONG[:4000]}, says={0x30: [code]}))
     assert line.requests()[3:5] == ["FullRead", "OffsetRead"]
 
 

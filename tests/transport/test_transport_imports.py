@@ -33,6 +33,7 @@ def test_the_public_names() -> None:
         "LineAddress",
         "RecordingTransport",
         "Transport",
+        "fastest_baud",
         "open_transport",
         "parse_url",
         "start_recording",

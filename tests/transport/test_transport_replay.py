@@ -131,7 +131,7 @@ async def test_a_masked_write_matches_anything_of_its_length(path: Path) -> None
         ReplayDiverged, match=r"shows EE \(line 4\), but the client sends 2 octets that carry"
     ) as caught:
         await transport.write(b"sesame!", secret=True)
-    assert "21" not in str(caught.value)
+    assert "21" not in str(caught.value).replace(str(path), "")
     await transport.close()
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import UsageError
-from drivers.transport.urls import ReplayAddress, SerialAddress, TcpAddress, parse_url
+from drivers.transport.urls import ReplayAddress, SerialAddress, TcpAddress, fastest_baud, parse_url
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,22 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
 def test_any_text_is_an_address_or_a_usage_error(url: str) -> None:
     with suppress(UsageError):
         assert parse_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "fastest"),
+    [
+        ("/dev/ttyUSB0", {}, 0),
+        ("serial:///dev/ttyUSB0?fastest=57600", {}, 57_600),
+        ("/dev/ttyUSB0", {"fastest": "19200"}, 19_200),
+        ("tcp://meter:4001", {}, 0),
+        ("replay:///tmp/a.rec", {}, 0),
+    ],
+)
+def test_the_fastest_speed_of_a_probe(url: str, options: dict[str, str], fastest: int) -> None:
+    assert fastest_baud(url, options) == fastest
+
+
+def test_a_fastest_speed_that_is_none() -> None:
+    with pytest.raises(UsageError, match="fastest"):
+        fastest_baud("/dev/ttyUSB0?fastest=quick")
