@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from agent.reading import CheckResult
 from drivers.data import IntervalBlock, MeterData
 
 NO_INTERVALS = "no interval data was read"
+_MOST_LISTED = 12  # things wrong of one kind that a person is told one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,11 @@ class Channel:
     def flagged(self, word: str) -> tuple[int, ...]:
         """Return the indices of the intervals that carry the status `word`."""
         return tuple(
-            first + k for first, block in self.starts() for k, words in enumerate(block.status) if word in words
+            first + k
+            for first, block in self.starts()
+            if any(block.status)
+            for k, words in enumerate(block.status)
+            if word in words
         )
 
 
@@ -62,6 +67,12 @@ def clear_of(
             measure = Measure(len(intervals), 0, "intervals")
             results.append(verdict.failed(measure, why, channel=channel.number, intervals=intervals))
     return tuple(results) or (verdict.passed(Measure(0, 0, "intervals")),)
+
+
+def listed(texts: Sequence[str], most: int = _MOST_LISTED) -> str:
+    """Write texts one after another; of a great many the first, and how many more there are."""
+    more = len(texts) - most
+    return "; ".join(texts if more <= 1 else [*texts[:most], f"and {more} more of the kind"])
 
 
 def several(number: int, noun: str = "interval") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from agent.checks.rules import RuleSet
 from agent.checks.subject import Subject
@@ -13,37 +14,49 @@ from drivers.data import Register
 _NUMBER = re.compile(r"-?(\d+)(?:\.\d*)?")
 
 
-def judge(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
-    """Pass when no cumulative register shows more whole digits than the dials on record.
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The digits of one register: how many the meter is known to show, or how many its value takes at least."""
 
-    Digits are those of the unmultiplied register, as the profile knows them; else those before the point of the raw
-    value without leading zeros, since a store that is wider than the display fills up with them.
+    register: Register
+    digits: int
+    known: bool
+
+    def apart(self, dials: int) -> int:
+        """Return how far this is from the dials on record: more digits than dials, or a known number of fewer."""
+        return abs(self.digits - dials) if self.known else max(0, self.digits - dials)
+
+
+def judge(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
+    """Pass when the cumulative registers show as many digits as there are dials on record.
+
+    Digits are those of the unmultiplied register, as the profile knows them. Where it does not, those before the point
+    of the raw value without leading zeros, since a store that is wider than the display fills up with them: these may
+    be fewer than the dials, but not more.
     """
     verdict = Verdict.by(CHECK.name, rules, rules.dial_count)
     if subject.dials is None:
         return (verdict.skipped("no number of dials on record: the order does not give one"),)
-    widest = max(
-        ((digits, register) for register in subject.data.registers if (digits := _digits(register)) is not None),
-        key=lambda pair: pair[0],
-        default=None,
-    )
-    if widest is None:
+    found = [shown for register in subject.data.registers if (shown := _shown(register)) is not None]
+    if not found:
         return (verdict.skipped("no cumulative register was read"),)
-    digits, register = widest
-    measure = Measure(digits, subject.dials, "digits")
-    if digits <= subject.dials:
+    worst = max(found, key=lambda shown: (shown.apart(subject.dials or 0), shown.digits))
+    measure = Measure(worst.digits, subject.dials, "digits")
+    if not worst.apart(subject.dials):
         return (verdict.passed(measure),)
+    register = worst.register
     what = f"{register.quantity} {register.direction} reads {register.raw}"
-    return (verdict.failed(measure, f"{what}: {digits} digits, the record says {subject.dials}"),)
+    shows = f"the meter shows {worst.digits} digits" if worst.known else f"{worst.digits} digits"
+    return (verdict.failed(measure, f"{what}: {shows}, the record says {subject.dials}"),)
 
 
-def _digits(register: Register) -> int | None:
+def _shown(register: Register) -> _Shown | None:
     if register.kind != "cumulative":
         return None
     if register.digits is not None:
-        return register.digits
+        return _Shown(register, register.digits, known=True)
     found = _NUMBER.fullmatch(register.raw)
-    return max(1, len(found[1].lstrip("0"))) if found else None
+    return _Shown(register, max(1, len(found[1].lstrip("0"))), known=False) if found else None
 
 
 CHECK = Check(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from agent.checks.channels import NO_INTERVALS, Channel, channels, end_of, several
+from agent.checks.channels import NO_INTERVALS, Channel, channels, end_of, listed, several
 from agent.checks.moments import utc
 from agent.checks.rules import RuleSet
 from agent.checks.subject import Subject
@@ -54,7 +54,7 @@ def _judge_channel(channel: Channel, verdict: Verdict) -> CheckResult | None:
     texts += [seam.text for seam in seams]
     amount = len(empty) + sum(max(1, seam.missing + seam.repeated) for seam in seams)
     measure = Measure(amount, 0, "intervals")
-    return verdict.failed(measure, "; ".join(texts), channel=channel.number, intervals=tuple(sorted(intervals)))
+    return verdict.failed(measure, listed(texts), channel=channel.number, intervals=tuple(sorted(intervals)))
 
 
 def _seams(channel: Channel) -> Iterator[_Seam]:

@@ -7,10 +7,11 @@ paragraph that a result was judged by and travels with it.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
+Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
 Clause = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Words = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
@@ -90,6 +91,82 @@ class TouSum(Rule, frozen=True):
     active_only: bool  # whether only periods that hold something count for the tolerance
 
 
+class SumCheck(Reread, frozen=True):
+    """|sum of the intervals − difference of the registers| <= `multipliers` × meter multiplier.
+
+    The meter multiplier converts a reading to kWh (kvarh, kVAh). A register that is read in finer steps, Wh say, has no
+    smaller one for it: what is below `least_multiplier`, in kWh, counts as that.
+    `redo` says in which ways a failure is looked at again: `prorate` takes the parts of an interval before the start
+    read and after the stop read into account, `scale` the intervals that are missing or incomplete.
+    """
+
+    multipliers: Decimal
+    least_multiplier: Decimal
+    redo: tuple[Literal["prorate", "scale"], ...]
+
+
+class Reactive(Rule, frozen=True):
+    """No interval without active energy has more than `ignored_pulses` of reactive energy."""
+
+    ignored_pulses: Decimal
+
+
+class StaleSnapshot(Rule, frozen=True):
+    """Clock and registers have moved since the last read, if that is at least `least_s` ago."""
+
+    least_s: Decimal
+
+
+class ImplausibleJump(Rule, frozen=True):
+    """A value of one-way telemetry rises by no more than the service can draw.
+
+    `service_limit` is what it can draw where the order does not say it, in kW; without one only the order's counts.
+    """
+
+    service_limit: Decimal | None = None
+
+
+class Percent(Reread, frozen=True):
+    """`low` % of the historical figure <= present one <= `high` % of it.
+
+    Historical is the same period last year, else the highest of the last `last_periods` periods; none of them shorter
+    than `least_days`.
+    """
+
+    low: Decimal
+    high: Decimal
+    last_periods: Annotated[int, msgspec.Meta(ge=1, le=36)]
+    least_days: Annotated[int, msgspec.Meta(ge=1, le=366)]
+
+    def __post_init__(self) -> None:
+        Rule.__post_init__(self)
+        if self.low > self.high:
+            raise ValueError("`low` must not be above `high`")
+
+
+class IntervalUsage(Rule, frozen=True):
+    """|historical − present average daily usage| <= `within` % of the historical one, from interval data."""
+
+    within: Decimal
+
+
+class HighLowUsage(Percent, frozen=True):
+    """Average daily usage against its history: by registers, and by intervals."""
+
+    interval: IntervalUsage
+
+
+class RegisterAdvance(Reread, frozen=True):
+    """A register has not gone backwards. What rolled over counts at most the part `most_of_dial` of a full turn."""
+
+    most_of_dial: Decimal
+
+    def __post_init__(self) -> None:
+        Rule.__post_init__(self)
+        if self.most_of_dial > 1:
+            raise ValueError("`most_of_dial` is a part of a full turn: at most 1")
+
+
 class SelfReport(Rule, frozen=True):
     """Status flags (ST03, in lower case) and standard event codes (ST72–ST76) by which a meter reports a fault."""
 
@@ -98,10 +175,11 @@ class SelfReport(Rule, frozen=True):
 
 
 class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All rules by which one reading is judged; each field below `title` is one check."""
+    """All rules by which one reading is judged; each field below `based_on` is one check."""
 
-    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
+    name: Name
     title: Text
+    based_on: Name | None = None  # the rule set that gives what this one leaves out
     agent_clock: AgentClock
     meter_id_internal: Rule
     meter_id_external: Rule
@@ -109,13 +187,23 @@ class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     dial_count: Reread
     demand_decimals: Reread
     meter_clock: MeterClock
-    interval_count: IntervalCount
+    stale_snapshot: StaleSnapshot
+    register_advance: RegisterAdvance
+    implausible_jump: ImplausibleJump
+    high_low_usage: HighLowUsage
+    zero_consumption: Reread
+    high_low_demand: Percent
     tou_sum: TouSum
+    channel_count: Rule
+    interval_count: IntervalCount
     pulse_overflow: Rule
     test_mode: MeterModes
+    sum_check: SumCheck
     spike: Spike
+    reactive: Reactive
     power_outage: Rule
     missing_intervals: Rule
     meter_diagnostics: SelfReport
     phase_loss: SelfReport
+    configuration_change: Rule
     time_reset: Rule

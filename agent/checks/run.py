@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import decimal
+
 from agent.checks import (
     agent_clock,
+    channel_count,
+    configuration_change,
     demand_decimals,
     dial_count,
+    high_low_demand,
+    high_low_usage,
+    implausible_jump,
     interval_count,
     meter_clock,
     meter_id,
@@ -13,14 +20,20 @@ from agent.checks import (
     missing_intervals,
     power_outage,
     pulse_overflow,
+    reactive,
+    register_advance,
     self_report,
     spike,
+    stale_snapshot,
+    sum_check,
     table_data,
     time_reset,
     tou_sum,
+    zero_consumption,
 )
 from agent.checks.rules import RuleSet
 from agent.checks.subject import Subject
+from agent.checks.usual import adapted, remarked
 from agent.checks.verdict import Check
 from agent.reading import CheckResult
 
@@ -32,22 +45,43 @@ CHECKS: tuple[Check, ...] = (
     dial_count.CHECK,
     demand_decimals.CHECK,
     meter_clock.CHECK,
-    interval_count.CHECK,
+    stale_snapshot.CHECK,
+    register_advance.CHECK,
+    implausible_jump.CHECK,
+    high_low_usage.CHECK,
+    zero_consumption.CHECK,
+    high_low_demand.CHECK,
     tou_sum.CHECK,
+    channel_count.CHECK,
+    interval_count.CHECK,
     pulse_overflow.CHECK,
     metering_mode.CHECK,
     power_outage.CHECK,
     missing_intervals.CHECK,
     time_reset.CHECK,
+    sum_check.CHECK,
     spike.CHECK,
+    reactive.CHECK,
     self_report.DIAGNOSTICS,
     self_report.PHASE_LOSS,
+    configuration_change.CHECK,
 )
 
 
+#: More digits than it takes to add or compare any two numbers of a meter, floats of 10³⁰⁸ and 10⁻³²⁴ among them.
+_EXACT = decimal.Context(prec=2000)
+
+
 def run_checks(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
-    """Judge `subject` by every rule; each check has at least one result. Never raises."""
-    return tuple(result for check in CHECKS for result in _judged(check, subject, rules))
+    """Judge `subject` by every rule; each check has at least one result. Never raises.
+
+    A customer's own limits, on the order, stand for those of the rule set, and the results say so.
+    """
+    with decimal.localcontext(_EXACT):
+        if subject.history is None:
+            return tuple(result for check in CHECKS for result in _judged(check, subject, rules))
+        rules, remarks = adapted(rules, subject.history.usual)
+        return tuple(remarked(result, remarks) for check in CHECKS for result in _judged(check, subject, rules))
 
 
 def _judged(check: Check, subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import ROUND_CEILING, Decimal
 from heapq import nlargest
 
@@ -16,6 +16,7 @@ from agent.reading import CheckResult
 from drivers.data import IntervalBlock
 
 DAY = timedelta(days=1)
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ def _judge_channel(channel: Channel, rule: Spike, verdict: Verdict, zone: tzinfo
         if block.counts
     ]
     peaks: dict[int, _Peak] = {}
-    for begin, end in _days(stretches, zone):
-        day = [found for stretch in stretches for found in stretch.within(begin, end)]
+    for begin, end, touched in _days(stretches, zone):
+        day = [found for stretch in touched for found in stretch.within(begin, end)]
         peaks.update((peak.index, peak) for peak in _spikes(day, rule))
     if not peaks:
         return verdict.passed()
@@ -114,22 +115,39 @@ def _ratio(count: Decimal | int, third: Decimal | int) -> Decimal | None:
     return (Decimal(count - third) / third).quantize(Decimal("0.001"), ROUND_CEILING) if third else None
 
 
-def _days(stretches: list[_Stretch], zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
-    """Give the days of the channel's span in UTC, the partial ones at its ends stretched to 24 hours inwards."""
+def _days(stretches: list[_Stretch], zone: tzinfo) -> Iterator[tuple[datetime, datetime, list[_Stretch]]]:
+    """Give each day that has intervals, in UTC, with the stretches that touch it.
+
+    The partial days at the two ends are stretched to 24 hours inwards.
+    """
     if not stretches:
         return
-    first = stretches[0].begin
+    first = min(stretch.begin for stretch in stretches)
     last = max(stretch.end for stretch in stretches)
-    date = first.astimezone(zone).date()
-    while (begin := datetime(date.year, date.month, date.day, tzinfo=zone).astimezone(UTC)) < last:
-        date += DAY
-        end = datetime(date.year, date.month, date.day, tzinfo=zone).astimezone(UTC)
+    touched: dict[date, list[_Stretch]] = {}
+    for stretch in stretches:
+        day, final = stretch.begin.astimezone(zone).date(), (stretch.end - _INSTANT).astimezone(zone).date()
+        while day <= final:
+            touched.setdefault(day, []).append(stretch)
+            day += DAY
+    for day in sorted(touched):
+        begin, end = _midnight(day, zone), _midnight(day + DAY, zone)
         if begin < first:
-            yield first, min(max(end, first + DAY), last)
+            yield first, min(max(end, first + DAY), last), _near(touched, day)
         elif end > last:
-            yield max(min(begin, last - DAY), first), last
+            yield max(min(begin, last - DAY), first), last, _near(touched, day)
         else:
-            yield begin, end
+            yield begin, end, touched[day]
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def _near(touched: dict[date, list[_Stretch]], day: date) -> list[_Stretch]:
+    """Return the stretches that touch a day or the two on either side, each once."""
+    found = (stretch for days in range(-2, 3) for stretch in touched.get(day + days * DAY, ()))
+    return list({stretch.first: stretch for stretch in found}.values())
 
 
 CHECK = Check(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
+from agent.history import Before, History
 from agent.order import Purpose
 from drivers.data import MeterData
 
@@ -45,6 +46,8 @@ class Subject:
     purpose: Purpose = "cycle"
     registers_only: bool = False
     site_zone: tzinfo | None = None  # for checks by calendar day; None: days of UTC
+    history: History | None = None  # what the order has on record
+    before: Before | None = None  # what the agent remembers of the last good read
 
     @property
     def on_site(self) -> bool:

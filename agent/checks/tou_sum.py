@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
+from agent.checks.channels import listed
 from agent.checks.rules import RuleSet, TouSum
 from agent.checks.subject import Subject
 from agent.checks.verdict import Check, Measure, Verdict
 from agent.reading import CheckResult
 from drivers.data import Register
 from drivers.decimal_text import plain
+
+_ROUNDED = Context(prec=28)  # a quotient may have no end
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,13 @@ def judge(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
         else:
             sums.append(found)
     if not sums:
-        return (verdict.skipped("; ".join(reasons)),)
+        return (verdict.skipped(listed(reasons)),)
     worst = max(sums, key=lambda each: each.difference - each.tolerance)
     measure = Measure(worst.difference, worst.tolerance, "meter units")
     wrong = [each.text for each in sums if not each.holds]
     if wrong:
-        return (verdict.failed(measure, "; ".join(wrong + reasons)),)
-    return (verdict.passed(measure, "; ".join(reasons) or None),)
+        return (verdict.failed(measure, listed(wrong + reasons)),)
+    return (verdict.passed(measure, listed(reasons) or None),)
 
 
 def _groups(registers: Iterable[Register]) -> dict[str, list[Register]]:
@@ -100,7 +103,9 @@ def _sum(what: str, registers: list[Register], rule: TouSum, dials: int | None) 
 def _own_units(register: Register) -> Decimal:
     """Return a register in the meter's own units; a constant that its value adds is in each register, so it counts."""
     raw = Decimal(register.raw)
-    return raw + register.offset / register.multiplier if register.offset and register.multiplier else raw
+    if not (register.offset and register.multiplier):
+        return raw
+    return raw + _ROUNDED.divide(register.offset, register.multiplier)
 
 
 def _apart(summed: Decimal, total: Decimal, digits: int | None) -> Decimal:

@@ -15,6 +15,7 @@ from agent.reading import CheckResult
 from drivers.data import Identity
 from tests.checks.good_subject import (
     START,
+    good_before,
     good_block,
     good_clock,
     good_register,
@@ -298,10 +299,13 @@ class TestIntervalCount:
         begin = datetime(*day, tzinfo=zone).astimezone(UTC)
         after = datetime(day[0], day[1], day[2] + 1, tzinfo=zone).astimezone(UTC)
         block = good_block(begin + timedelta(minutes=15), intervals)
-        subject = with_data(good_subject(), blocks=(block,), clock=None)
+        subject = with_data(good_subject(channels=1), blocks=(block,), clock=None)
+        before = replace(good_before(subject.data), read_at=begin)
         subject = replace(subject, last_read_at=begin, read_started_at=after, read_at=after, site_zone=zone)
+        subject = replace(subject, history=None, before=before)
         assert judged(subject, "interval_count").measured == str(intervals)
         assert not {result.check for result in run_checks(subject, UBP) if result.outcome == "fail"}
+        assert judged(subject, "sum_check").outcome == "pass"
 
     @pytest.mark.parametrize("interval_s", [0, -900, 300])
     def test_no_single_interval_length_is_skipped(self, interval_s: int) -> None:
