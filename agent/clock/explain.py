@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agent.clock.advice import advice
 from agent.clock.instant import Instant
 from agent.clock.proof import KINDS, NOT_PROVEN, ClockProof, Permit
 from agent.clock.samples import sentence
@@ -41,6 +42,9 @@ def clock_text(proof: ClockProof, now: Instant) -> str:
     for kind in KINDS:
         permit = proof.permits(kind, now)
         lines.append(f"  {kind:<10}  {'yes' if permit.allowed else 'no':<3}  {_why(proof, permit)}")
+    steps = advice(proof, now)
+    if steps:
+        lines += ["", "What to do", *(f"  {step}" for step in steps)]
     return "\n".join(lines)
 
 
@@ -54,7 +58,7 @@ def explanation(proof: ClockProof, now: Instant) -> str:
             ("Time-of-use and interval data", proof.permits("interval", now)),
         )
     ]
-    return " ".join([_verdict(proof, now), *proof.reasons, *said, *verdicts])
+    return " ".join([_verdict(proof, now), *proof.reasons, *said, *verdicts, *advice(proof, now)])
 
 
 def exit_status(proof: ClockProof, now: Instant) -> int:

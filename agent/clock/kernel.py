@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from agent.clock.instant import Clock
-from agent.clock.samples import NoTime, Outcome, TimeSample
+from agent.clock.instant import Counters
+from agent.clock.samples import Leap, NoTime, Outcome, TimeSample
 
 NAME = "kernel"
 # <sys/timex.h>
 STA_INS, STA_DEL, STA_UNSYNC, STA_NANO = 0x0010, 0x0020, 0x0040, 0x2000
-TIME_ERROR = 5
+TIME_OOP, TIME_ERROR = 3, 5
 # systemd-timesyncd sets the kernel's maximum error to zero at each update, from servers up to 5 s (RootDistanceMaxSec)
 # from their reference; the kernel cannot tell us who set it.
 UNTOLD_S = Decimal(5)
@@ -55,7 +55,7 @@ def read_kernel() -> KernelState:
     return KernelState(state, timex.status, timex.offset, timex.maxerror)
 
 
-async def ask(clock: Clock, read: Callable[[], KernelState] = read_kernel) -> Outcome:
+async def ask(clock: Counters, read: Callable[[], KernelState] = read_kernel) -> Outcome:
     """Take the kernel's word: a clock that is disciplined has no known offset, only a bound."""
     try:
         kernel = read()
@@ -72,5 +72,29 @@ async def ask(clock: Clock, read: Callable[[], KernelState] = read_kernel) -> Ou
         reference="the time service of this box",
         at_boottime_ns=clock.boottime_ns(),
         detail="its bound; 5 s of it for what the service does not tell the kernel",
-        leap_pending=bool(kernel.status & (STA_INS | STA_DEL)),
+        leap=armed(kernel),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLeap:
+    """The kernel's leap second state: what it will do at the end of the UTC day, and whether it is just doing it."""
+
+    armed: Leap = "none"
+    now: bool = False  # the second that is being inserted: the system clock shows it twice
+
+
+def read_leap(read: Callable[[], KernelState] = read_kernel) -> KernelLeap:
+    """Ask the kernel, whoever disciplines it; nothing is known of a kernel that does not answer."""
+    try:
+        kernel = read()
+    except (OSError, AttributeError):
+        return KernelLeap()
+    return KernelLeap(armed(kernel), now=kernel.state == TIME_OOP)
+
+
+def armed(kernel: KernelState) -> Leap:
+    """Return the leap second that the kernel was told of."""
+    if kernel.status & STA_INS:
+        return "insert"
+    return "delete" if kernel.status & STA_DEL else "none"

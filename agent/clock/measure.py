@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent.clock import chrony, kernel, ntp
-from agent.clock.conclude import conclude
+from agent.clock import chrony, gnss, kernel, ntp
+from agent.clock.boot import read_boot_stamp
+from agent.clock.conclude import Around, conclude
 from agent.clock.instant import Clock, read_instant
 from agent.clock.proof import ClockProof, Policy
 from agent.clock.samples import Outcome
@@ -16,16 +18,18 @@ from agent.clock.settings import ClockSettings
 from agent.clock.system import box_zone
 
 
-async def prove(settings: ClockSettings, clock: Clock) -> ClockProof:
+async def prove(settings: ClockSettings, clock: Clock, *, floor: datetime | None = None) -> ClockProof:
     """Measure the system clock now. Never raises for what a source does: it ends in a proof that says what happened.
 
-    Bounded in time by the settings' time-outs: about 3 s for a source that is silent, at once for one that is absent.
+    `floor`: the newest time that this box has ever stamped; a proof before it carries an alarm. Bounded in time by the
+    settings' time-outs: some seconds for a source that is silent, at once for one that is absent.
     """
     before = read_instant(clock)
     async with asyncio.TaskGroup() as group:
         asked = [group.create_task(question) for question in _questions(settings, clock)]
     outcomes = [task.result() for task in asked]
-    return conclude(outcomes, before, read_instant(clock), policy_of(settings))
+    around = Around(floor, kernel.read_leap(), read_boot_stamp(clock))
+    return conclude(outcomes, before, read_instant(clock), policy_of(settings), around)
 
 
 def policy_of(settings: ClockSettings) -> Policy:
@@ -45,4 +49,6 @@ def _questions(settings: ClockSettings, clock: Clock) -> list[Coroutine[Any, Any
                 questions.append(kernel.ask(clock))
             case "ntp":
                 questions += [ntp.ask(server, clock, asking) for server in settings.servers]
+            case "gnss":
+                questions.append(gnss.ask(settings.gnss_server, clock, settings.gnss_timeout_s))
     return questions

@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass
 from decimal import Decimal
 
-from agent.clock.instant import Clock, read_instant
+from agent.clock.instant import Counters, read_instant
 from agent.clock.ntp_packet import Measurement, NotOurs, Unusable, judge, measure, question
 from agent.clock.samples import NoTime, Outcome, TimeSample
 from agent.clock.settings import Server
@@ -31,7 +31,7 @@ class Asking:
 class _Socket(asyncio.DatagramProtocol):
     """Datagrams of one connected socket, stamped on arrival. Connected: the kernel drops what comes from elsewhere."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Counters) -> None:
         self._clock = clock
         self.arrivals: asyncio.Queue[tuple[bytes, int] | Exception] = asyncio.Queue(MAX_WAITING)
 
@@ -46,7 +46,7 @@ class _Socket(asyncio.DatagramProtocol):
             self.arrivals.put_nowait(arrival)
 
 
-async def ask(server: Server, clock: Clock, asking: Asking | None = None) -> Outcome:
+async def ask(server: Server, clock: Counters, asking: Asking | None = None) -> Outcome:
     """Ask one server; never raises for what a server or network does, and ends in a bounded time."""
     asking = asking or Asking()
     name = str(server)
@@ -71,7 +71,7 @@ def _numeric(address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, b
     return f"{address[0]!s}{scope}", int(address[1])
 
 
-async def _ask_address(name: str, address: tuple[str, int], clock: Clock, asking: Asking) -> Outcome:
+async def _ask_address(name: str, address: tuple[str, int], clock: Counters, asking: Asking) -> Outcome:
     loop = asyncio.get_running_loop()
     try:
         transport, wire = await loop.create_datagram_endpoint(lambda: _Socket(clock), remote_addr=address)
@@ -86,7 +86,7 @@ async def _ask_address(name: str, address: tuple[str, int], clock: Clock, asking
 class _Conversation:
     """The exchanges with one address."""
 
-    def __init__(self, name: str, transport: asyncio.DatagramTransport, wire: _Socket, clock: Clock) -> None:
+    def __init__(self, name: str, transport: asyncio.DatagramTransport, wire: _Socket, clock: Counters) -> None:
         self._name = name
         self._transport = transport
         self._wire = wire
@@ -162,7 +162,9 @@ class _Conversation:
             at_boottime_ns=best.at_boottime_ns,
             peer=str(Server(*self._transport.get_extra_info("peername")[:2])),
             detail=detail,
-            leap_pending=reply.leap_pending,
+            leap=reply.leap,
+            stratum=reply.stratum,
+            smeared=reply.smeared,
         )
 
     def _silence(self) -> str:

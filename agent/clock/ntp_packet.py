@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 import ntplib
 
 from agent.clock.instant import NS, Instant
+from agent.clock.samples import Leap
 
 PACKET = 48
 VERSION = 4
@@ -27,6 +28,7 @@ TOLERATED_NS = 1_000_000  # two honest clocks may disagree by this about how lon
 NTP_TO_UNIX_S = 2_208_988_800
 EARLIEST_S = NTP_TO_UNIX_S + 946_684_800
 SMEARED_S = Decimal(1)
+LEAPS: dict[int, Leap] = {0: "none", 1: "insert", 2: "delete"}  # 3 is refused before
 KISSES = {
     "DENY": "access denied",
     "RSTR": "access denied by its policy",
@@ -49,7 +51,7 @@ class Reply:
     root_delay_s: Decimal
     root_dispersion_s: Decimal
     precision_s: Decimal
-    leap_pending: bool
+    leap: Leap
     smeared: bool
 
 
@@ -109,7 +111,7 @@ def judge(octets: bytes, nonce: int) -> Reply | NotOurs | Unusable:
         root_delay_s=Decimal(packet.root_delay),
         root_dispersion_s=Decimal(packet.root_dispersion),
         precision_s=Decimal(2) ** packet.precision,
-        leap_pending=packet.leap != 0,
+        leap=LEAPS[packet.leap],
         smeared=_is_smeared(packet.stratum, packet.ref_id),
     )
 

@@ -11,19 +11,19 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
+from agent.clock.boot import SLEW_PPM, BootStamp
 from agent.clock.instant import NS, Instant
-from agent.clock.samples import NANOSECOND, Outcome, TimeSample, drift_s, sentence
+from agent.clock.plausible import EPOCH
+from agent.clock.samples import NANOSECOND, Leap, Outcome, TimeSample, drift_s, sentence
 
 Kind = Literal["interval", "tou", "cumulative"]
-ProofSource = Literal["chrony", "ntp", "none"]
+ProofSource = Literal["chrony", "ntp", "gnss", "none"]
 
 NOT_PROVEN = "The clock is not proven."
 KINDS: tuple[Kind, ...] = ("cumulative", "tou", "interval")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP_NS = 50_000_000  # beyond what reading two counters one after the other can differ by on a busy box
 # A time daemon may slew a measured offset away, and CLOCK_BOOTTIME slews along: at most at chrony's limit, and at most
 # the offset; other daemons step what is larger than 0.4 s (systemd-timesyncd) or 0.128 s (ntpd).
-SLEW_PPM = Decimal(100_000)
 SLEWED_BY_OTHERS_S = Decimal("0.4")
 
 
@@ -59,10 +59,29 @@ class ClockProof:
     offset_s: Decimal | None = None
     uncertainty_s: Decimal | None = None  # at `measured`
     heard_at: datetime | None = None  # UTC; when the reference was last heard, known with the offset
-    leap_pending: bool = False
-    reference: str = ""  # what the best agreeing source follows
+    leap: Leap = "none"  # announced by a source, or armed in the kernel
+    best: TimeSample | None = None  # the surest of the sources that agree
+    contradicted: tuple[str, ...] = ()  # names of the sources that the majority contradicts
+    alarm: str = ""  # a sentence: time would run backwards past what was stamped before
+    believed: bool = True  # False: the alarm, and only one source to set against it
+    stamp: BootStamp | None = None  # `measured`, with the boot that it belongs to
+    smeared: bool = False  # a source that agrees spreads a leap second over hours
+    held_over: bool = False  # measured earlier in this boot; no source answers now
     reasons: tuple[str, ...] = ()  # sentences: why there is no offset, or what to know about it
     outcomes: tuple[Outcome, ...] = ()  # what each source said
+
+    @property
+    def reference(self) -> str:
+        """What the best agreeing source follows itself; empty without one."""
+        return self.best.reference if self.best is not None else ""
+
+    @property
+    def tells_time(self) -> bool:
+        """Whether UTC is known by it: sources agree on an offset, and nothing makes that doubtful.
+
+        The system clock may be far off all the same: stamps are corrected by the offset.
+        """
+        return self.offset_s is not None and self.believed
 
     @property
     def synchronized_at(self) -> datetime | None:
@@ -83,24 +102,41 @@ class ClockProof:
         offset_us = int(((self.offset_s or Decimal(0)) * 1_000_000).to_integral_value())
         return EPOCH + timedelta(microseconds=(boottime_ns + self.difference_ns) // 1_000 - offset_us)
 
+    def known_utc_at(self, boottime_ns: int) -> datetime | None:
+        """As `utc_at`; None where that would be an invented time."""
+        return self.utc_at(boottime_ns) if self.tells_time else None
+
     def uncertainty_at(self, now_boottime_ns: int) -> Decimal | None:
         """Bound of the error of `utc_at` for that moment, in seconds; None without a reference.
 
         What was measured, plus the drift of the oscillator since, plus what a time daemon may have slewed meanwhile.
         """
-        holdover = self._holdover_s(now_boottime_ns)
+        holdover = self.held_at(now_boottime_ns)
         if holdover is None or self.offset_s is None:
             return None
         slewed = drift_s(abs(now_boottime_ns - self.measured.boottime_ns), SLEW_PPM)
         chrony = any(isinstance(o, TimeSample) and o.source == "chrony" for o in self.outcomes)
         return holdover + min(abs(self.offset_s), slewed, *(() if chrony else (SLEWED_BY_OTHERS_S,)))
 
+    def held_at(self, now_boottime_ns: int) -> Decimal | None:
+        """Uncertainty of the measurement, grown by the oscillator's bound, and by a leap second that was announced.
+
+        None without a reference.
+        """
+        if self.uncertainty_s is None:
+            return None
+        measured = self.measured.boottime_ns
+        grown = self.uncertainty_s + drift_s(abs(now_boottime_ns - measured), self.policy.ppm)
+        if self.leap != "none" and self.utc_at(now_boottime_ns).date() != self.utc_at(measured).date():
+            grown += 1
+        return grown.quantize(NANOSECOND, ROUND_CEILING)
+
     def error_bound_at(self, now_boottime_ns: int) -> Decimal | None:
-        """|offset| + its uncertainty: how far the system clock can be off, in seconds; None without a reference.
+        """Add |offset| and its uncertainty: how far the system clock can be off, in seconds; None without a reference.
 
         What a daemon slews away only brings it nearer, so that is not counted here.
         """
-        holdover = self._holdover_s(now_boottime_ns)
+        holdover = self.held_at(now_boottime_ns)
         return None if holdover is None or self.offset_s is None else abs(self.offset_s) + holdover
 
     def permits(
@@ -132,6 +168,8 @@ class ClockProof:
             return " ".join([NOT_PROVEN, *self.reasons, *(sentence(outcome) for outcome in self.outcomes)])
         if now.boottime_ns < self.measured.boottime_ns:
             return "The clock proof is from another boot of this box; measure again."
+        if not self.believed:
+            return self.alarm
         step = self.stepped_s(now)
         if step:
             return f"The system clock was stepped by {step:+.3f} s after it was measured; measure again."
@@ -153,13 +191,3 @@ class ClockProof:
         if self.heard_at is not None and self.heard_at.astimezone(zone).date() == today:
             return ""
         return f"The clock was not synchronised yet today ({today.isoformat()}, {zone}); measure again."
-
-    def _holdover_s(self, now_boottime_ns: int) -> Decimal | None:
-        """Uncertainty of the measurement, grown by the oscillator's bound, and by a leap second that was announced."""
-        if self.uncertainty_s is None:
-            return None
-        measured = self.measured.boottime_ns
-        grown = self.uncertainty_s + drift_s(abs(now_boottime_ns - measured), self.policy.ppm)
-        if self.leap_pending and self.utc_at(now_boottime_ns).date() != self.utc_at(measured).date():
-            grown += 1
-        return grown.quantize(NANOSECOND, ROUND_CEILING)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
 from agent.clock.instant import NS
 
-SourceKind = Literal["chrony", "kernel", "ntp"]
+SourceKind = Literal["chrony", "kernel", "ntp", "gnss"]
+Leap = Literal["none", "insert", "delete"]  # what happens to the last second of the UTC day
+Cause = Literal["missing", "down", "waiting", "useless"]  # not installed; not running; runs, but has no time yet
 NANOSECOND = Decimal("1e-9")
+RECEIVER = "receiver"  # `peer` of whatever hears satellites on this box, directly or through chrony: one witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,10 @@ class TimeSample:
     peer: str = ""  # address that answered, where there is one
     detail: str = ""  # stratum, round trip, remarks; for people
     age_s: Decimal = Decimal(0)  # since the source itself last heard from its reference, where it says
-    leap_pending: bool = False  # announces a leap second
+    leap: Leap = "none"  # announced
+    stratum: int | None = None  # where there is one
+    smeared: bool = False  # spreads a leap second over hours
+    authenticated: str = ""  # "NTS" or "key", where that is known
 
     @property
     def low_s(self) -> Decimal:
@@ -54,6 +60,7 @@ class NoTime:
     source: SourceKind
     name: str
     reason: str
+    cause: Cause = field(default="useless", compare=False)  # of the reasons, the kind: what to do depends on it
 
 
 Outcome = TimeSample | NoTime

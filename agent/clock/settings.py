@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from ipaddress import IPv6Address
 from typing import Annotated, NamedTuple
@@ -13,6 +14,7 @@ import msgspec
 from agent.clock.samples import SourceKind
 
 NTP_PORT = 123
+GPSD, GPSD_PORT = "127.0.0.1", 2947
 HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
@@ -20,7 +22,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 
 
 class Server(NamedTuple):
-    """Where an NTP server listens."""
+    """Where a server of time listens."""
 
     host: str
     port: int
@@ -29,30 +31,35 @@ class Server(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_server(text: str) -> Server:
+def parse_server(text: str, what: str = "an NTP server", default_port: int = NTP_PORT) -> Server:
     """Read `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address; ValueError says what is wrong with it."""
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(.*))?", text)
     if bracketed:
-        host, port = _ipv6(bracketed[1], text), bracketed[2]
+        host, port = _ipv6(bracketed[1], text, what), bracketed[2]
     elif text.count(":") > 1:
-        host, port = _ipv6(text, text), None
+        host, port = _ipv6(text, text, what), None
     else:
         host, colon, tail = text.partition(":")
         port = tail if colon else None
         if not HOST.fullmatch(host):
-            raise ValueError(f"`{text}` is not an NTP server: HOST, HOST:PORT or [IPV6]:PORT expected")
+            raise ValueError(f"`{text}` is not {what}: HOST, HOST:PORT or [IPV6]:PORT expected")
     if port is None:
-        return Server(host, NTP_PORT)
+        return Server(host, default_port)
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65_535:
-        raise ValueError(f"`{text}`: the port of an NTP server is a number from 1 to 65535")
+        raise ValueError(f"`{text}`: the port of {what} is a number from 1 to 65535")
     return Server(host, int(port))
 
 
-def _ipv6(host: str, text: str) -> str:
+def parse_gpsd(text: str) -> Server:
+    """Read where a gpsd listens, in the forms of `parse_server`; the port is 2947 unless it is given."""
+    return parse_server(text, "a gpsd", GPSD_PORT)
+
+
+def _ipv6(host: str, text: str, what: str) -> str:
     try:
         IPv6Address(host)
     except ValueError as error:
-        raise ValueError(f"`{text}` is not an NTP server: {error}") from error
+        raise ValueError(f"`{text}` is not {what}: {error}") from error
     return host
 
 
@@ -76,6 +83,8 @@ class ClockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         0.0  # between questions; public servers ask for 2 or more
     )
     chrony_timeout_s: Seconds = 3.0
+    gpsd: Text = GPSD  # HOST[:PORT]; asked where `sources` names gnss
+    gnss_timeout_s: Seconds = 10.0  # for three fixes
     meter_over_s: Decimal = Decimal(5)  # an order to set meter clocks leaves a smaller error alone …
     meter_most_s: Decimal = Decimal(3300)  # … and a larger one to a person (UBP: beyond 55 min even TOU data fail)
 
@@ -87,6 +96,7 @@ class ClockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _check("max_offset_s", self.max_offset_s, 3_600)
         for text in self.ntp:
             parse_server(text)
+        parse_gpsd(self.gpsd)
         if "ntp" in self.sources and not self.ntp:
             raise ValueError("`sources` names ntp, but `ntp` lists no server")
         if self.zone is not None:
@@ -107,3 +117,19 @@ class ClockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def servers(self) -> tuple[Server, ...]:
         """The NTP servers, each once."""
         return tuple(dict.fromkeys(parse_server(text) for text in self.ntp))
+
+    @property
+    def gnss_server(self) -> Server:
+        """Where gpsd listens."""
+        return parse_gpsd(self.gpsd)
+
+    @classmethod
+    def asking(cls, ntp: Sequence[str] = (), gpsd: str | None = None) -> ClockSettings:
+        """Return the settings of a command that names whom to ask; the defaults if it names nobody.
+
+        Raises ValueError saying what is wrong with a name.
+        """
+        named: list[SourceKind] = ["ntp"] if ntp else []
+        if gpsd is not None:
+            named.append("gnss")
+        return cls(sources=tuple(named), ntp=tuple(ntp), gpsd=gpsd or GPSD) if named else cls()

@@ -10,11 +10,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 ZONE_LINK = Path("/etc/localtime")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
 class SystemClock:
-    """CLOCK_BOOTTIME and CLOCK_REALTIME of the kernel."""
+    """The clocks of the kernel."""
 
     def boottime_ns(self) -> int:
         """Nanoseconds since boot, suspend included."""
@@ -23,6 +24,21 @@ class SystemClock:
     def realtime_ns(self) -> int:
         """Nanoseconds of Unix time as the system clock has it."""
         return time.clock_gettime_ns(time.CLOCK_REALTIME)
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds since boot, without those asleep."""
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+    def raw_ns(self) -> int:
+        """Nanoseconds since boot as the oscillator counts them, without those asleep."""
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+
+    def boot_id(self) -> str:
+        """Random at each boot (random(4)); empty where /proc does not show it."""
+        try:
+            return BOOT_ID.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeError):
+            return ""
 
 
 def box_zone(link: Path = ZONE_LINK) -> tzinfo:

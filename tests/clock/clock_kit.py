@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from agent.clock.conclude import conclude
+from agent.clock.boot import read_boot_stamp
+from agent.clock.conclude import Around, conclude
 from agent.clock.instant import NS, Instant, read_instant
-from agent.clock.proof import EPOCH, ClockProof, Policy
+from agent.clock.plausible import EPOCH
+from agent.clock.proof import ClockProof, Policy
 from agent.clock.samples import SourceKind, TimeSample
 
 NOON = datetime(2026, 3, 7, 12, tzinfo=UTC)
@@ -21,6 +23,9 @@ class VirtualClock:
         self.true_ns = (utc - EPOCH) // timedelta(microseconds=1) * 1_000
         self.ppm = ppm
         self._boottime_ns = 1_000 * NS
+        self._raw_ns = 900 * NS
+        self.asleep_ns = 0
+        self.boot = "boot-1"
         self._realtime_ns = self.true_ns + int(offset_s * NS)
 
     def boottime_ns(self) -> int:
@@ -28,6 +33,15 @@ class VirtualClock:
 
     def realtime_ns(self) -> int:
         return self._realtime_ns
+
+    def monotonic_ns(self) -> int:
+        return self._boottime_ns - self.asleep_ns
+
+    def raw_ns(self) -> int:
+        return self._raw_ns
+
+    def boot_id(self) -> str:
+        return self.boot
 
     @property
     def true_utc(self) -> datetime:
@@ -45,6 +59,21 @@ class VirtualClock:
         self.true_ns += true
         self._boottime_ns += counted
         self._realtime_ns += counted
+        self._raw_ns += true + true * self.ppm // 1_000_000
+
+    def sleep(self, seconds: float, error_s: float = 0) -> None:
+        """Suspend: the battery clock counts meanwhile, and what it counts wrong goes into both clocks."""
+        true, counted = int(seconds * NS), int((seconds + error_s) * NS)
+        self.true_ns += true
+        self.asleep_ns += counted
+        self._boottime_ns += counted
+        self._realtime_ns += counted
+
+    def reboot(self, shown: datetime) -> None:
+        """Start anew without a battery clock: the system clock shows what it shows."""
+        self.boot = f"boot-{int(self.boot.rpartition('-')[2]) + 1}"
+        self._boottime_ns, self._raw_ns, self.asleep_ns = 5 * NS, 5 * NS, 0
+        self._realtime_ns = (shown - EPOCH) // timedelta(microseconds=1) * 1_000
 
     def step(self, seconds: float) -> None:
         """Set the system clock forward (or back)."""
@@ -67,8 +96,10 @@ def proved(
 ) -> ClockProof:
     """What a true source of that uncertainty proves about the box now."""
     now = read_instant(box)
-    heard = replace(sample(box.offset_s, uncertainty_s, at_boottime_ns=now.boottime_ns), leap_pending=leap)
-    return conclude([heard], now, now, policy or Policy())
+    heard = replace(
+        sample(box.offset_s, uncertainty_s, at_boottime_ns=now.boottime_ns), leap="insert" if leap else "none"
+    )
+    return conclude([heard], now, now, policy or Policy(), Around(stamp=read_boot_stamp(box)))
 
 
 def later(now: Instant, seconds: Decimal | int) -> Instant:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.clock.chrony import ask, parse
+from agent.clock.chrony import ask, parse, parse_authentication
 from agent.clock.instant import Instant, read_instant
-from agent.clock.samples import NoTime, TimeSample
+from agent.clock.samples import RECEIVER, NoTime, TimeSample
 from tests.clock.clock_kit import VirtualClock
 
 # chronyc 4.3, verbatim but for the time of the last update
@@ -48,7 +48,7 @@ def test_a_synchronised_daemon() -> None:
     )
     assert (heard.source, heard.reference, heard.detail) == ("chrony", "192.0.2.1", "stratum 4")
     assert heard.age_s == Decimal("99.999998293")
-    assert not heard.leap_pending
+    assert heard.leap == "none"
 
 
 def test_a_reference_clock_is_named_by_its_letters_or_id() -> None:
@@ -62,13 +62,44 @@ def test_a_reference_clock_is_named_by_its_letters_or_id() -> None:
 def test_a_leap_second_ahead(leap: str) -> None:
     heard = said(GOOD.replace("Normal", leap))
     assert isinstance(heard, TimeSample)
-    assert heard.leap_pending
+    assert heard.leap == ("insert" if "Insert" in leap else "delete")
 
 
 def test_an_update_from_the_future_is_now() -> None:
     heard = said(ago_s=-100)
     assert isinstance(heard, TimeSample)
     assert heard.age_s == 0
+
+
+def test_a_reference_clock_of_this_box_is_a_receiver_and_a_server_is_not() -> None:
+    pps, server, six = (
+        said(GOOD.replace("C0000201,192.0.2.1", "50505300,PPS")),
+        said(),
+        said(GOOD.replace("192.0.2.1", "2001:db8::1")),
+    )
+    assert [heard.peer for heard in (pps, server, six) if isinstance(heard, TimeSample)] == [RECEIVER, "", ""]
+
+
+def test_a_smearing_server_is_noted() -> None:
+    heard = said(GOOD.replace("C0000201", "7F7F01FF"))
+    assert isinstance(heard, TimeSample)
+    assert heard.smeared
+    assert heard.stratum == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("192.0.2.1,NTS,1,15,256,33m,0,0,8,100\n", "NTS"),
+        ("192.0.2.9,NTS,1,15,256,33m,0,0,8,100\n192.0.2.1,SK,30,13,128,-,0,0,0,0\n", "key"),
+        ("192.0.2.1,-,0,0,0,-,0,0,0,0\n", ""),
+        ("192.0.2.9,NTS,1,15,256,33m,0,0,8,100\n", ""),
+        ("501 Not authorised\n", ""),
+        ("", ""),
+    ],
+)
+def test_how_the_server_proves_who_it_is(text: str, found: str) -> None:
+    assert parse_authentication(text, "192.0.2.1") == found
 
 
 @pytest.mark.parametrize(
@@ -108,6 +139,18 @@ class TestProgram:
     async def test_is_asked_for_csv_without_names(self, tmp_path: Path) -> None:
         command = self.script(tmp_path, f'[ "$*" = "-p 1323 -c -n tracking" ] && echo "{said_text()}"')
         assert isinstance(await ask((*command, "-p", "1323"), BOX, 30), TimeSample)
+
+    async def test_is_asked_whom_it_trusts(self, tmp_path: Path) -> None:
+        body = f'case "$*" in *tracking) echo "{said_text()}";; *authdata) echo "192.0.2.1,NTS,1";; esac'
+        heard = await ask(self.script(tmp_path, body), BOX, 30)
+        assert isinstance(heard, TimeSample)
+        assert heard.authenticated == "NTS"
+
+    async def test_that_does_not_tell_whom_it_trusts(self, tmp_path: Path) -> None:
+        body = f'case "$*" in *tracking) echo "{said_text()}";; *) exec sleep 600;; esac'
+        heard = await ask(self.script(tmp_path, body), BOX, 1)
+        assert isinstance(heard, TimeSample)
+        assert heard.authenticated == ""
 
     async def test_missing(self) -> None:
         heard = await ask(("/nonexistent/chronyc",), BOX, 30)

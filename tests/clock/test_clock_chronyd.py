@@ -197,3 +197,45 @@ async def test_chrony_against_a_liar_is_a_contradiction(tmp_path: Path) -> None:
         liar.close()
     assert (proof.synchronized, proof.source) == (False, "none")
     assert "contradict" in proof.reasons[0]
+
+
+async def test_that_is_sent_away_by_its_server(tmp_path: Path) -> None:
+    """A kiss-o'-death to chronyd leaves it, and us, without a time."""
+    kissing = NtpServer(Behaviour(kiss="DENY"))
+    _, port = await kissing.start()
+    async with chronyd(tmp_path / "a", f"server 127.0.0.1 port {port} iburst minpoll -4 maxpoll -4") as daemon:
+        await kissing.was_asked.wait()
+        proof = await prove(ClockSettings(chronyc=daemon.chronyc), CLOCK)
+    kissing.close()
+    assert (proof.synchronized, proof.source) == (False, "none")
+    heard = proof.outcomes[0]
+    assert isinstance(heard, NoTime)
+    assert heard.cause == "waiting"
+
+
+async def test_whose_server_cannot_be_reached(tmp_path: Path) -> None:
+    nowhere = NtpServer(Behaviour(unreachable=True))
+    _, port = await nowhere.start()
+    async with chronyd(tmp_path / "a", f"server 127.0.0.1 port {port} iburst minpoll -4 maxpoll -4") as daemon:
+        heard = await chrony.ask(daemon.chronyc, CLOCK, 30)
+    nowhere.close()
+    assert isinstance(heard, NoTime)
+    assert "has not synchronised" in heard.reason
+
+
+async def test_as_a_server_that_limits_how_often_it_is_asked(tmp_path: Path) -> None:
+    """It answers once, then drops: one answer is a time all the same."""
+    async with chronyd(tmp_path / "a", "local stratum 3", "ratelimit interval 3 burst 1 leak 10") as daemon:
+        heard = await ask(daemon.server, CLOCK, Asking(timeout_s=0.3))
+    assert isinstance(heard, TimeSample), heard
+    assert "of 4 answers" in heard.detail
+
+
+async def test_unreachable_servers_beside_it_change_nothing(tmp_path: Path) -> None:
+    nowhere = NtpServer(Behaviour(unreachable=True))
+    host, port = await nowhere.start()
+    async with chronyd(tmp_path / "a", "local stratum 2") as daemon:
+        proof = await prove(ClockSettings.asking([f"{host}:{port}", str(daemon.server)]), CLOCK)
+    nowhere.close()
+    assert proof.synchronized
+    assert proof.outcomes[0] == NoTime("ntp", f"{host}:{port}", "Connection refused")

@@ -23,7 +23,7 @@ async def test_without_nanoseconds_the_offset_is_in_microseconds() -> None:
     heard = await ask(BOX, lambda: KernelState(state=1, status=0x0011, offset=1_500, maxerror_us=0))
     assert isinstance(heard, TimeSample)
     assert heard.uncertainty_s == Decimal("5.0015")
-    assert heard.leap_pending
+    assert heard.leap == "insert"
 
 
 @pytest.mark.parametrize("kernel", [KernelState(5, 0x0040, 0, 16_000_000), KernelState(0, 0x0040, 0, 0)])

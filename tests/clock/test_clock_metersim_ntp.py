@@ -27,10 +27,11 @@ def test_the_defaults_are_a_good_server() -> None:
 def test_every_option_arrives() -> None:
     words = (
         "--offset -90.5 --drift-ppm 40 --jump 1 --stratum 2 --leap 3 --reference GPS --kiss RATE --kiss-after 3 "
-        "--mode 5 --wrong-origin --other-port --short --silent --lose 0.5 --root-delay 1 --root-dispersion 2 --held 3"
+        "--mode 5 --wrong-origin --other-port --short --silent --lose 0.5 --root-delay 1 --root-dispersion 2 --held 3 "
+        "--offset-after 4 --smear --unreachable"
     )
     assert behaviour_of(options(*words.split())) == Behaviour(
-        -90.5, 40, 1, 2, 3, "GPS", "RATE", 3, 5, True, True, True, True, 0.5, 1, 2, 3
+        -90.5, 40, 1, 2, 3, "GPS", "RATE", 3, 5, True, True, True, True, 0.5, 1, 2, 3, 4, True, True
     )
 
 
@@ -73,6 +74,22 @@ def test_drift_and_jump_accumulate() -> None:
     first, second = server.answer(question, 0), server.answer(question, 1_000_000_000_000)
     shown = [int.from_bytes(octets[40:44], "big") for octets in (first, second)]
     assert shown[1] - shown[0] == 1_003  # 1,000 s, of which it makes 1,001, and a jump of 2
+
+
+async def test_nobody_listens_at_an_unreachable_address() -> None:
+    server = NtpServer(Behaviour(unreachable=True))
+    host, port = await server.start()
+    heard = await ask(parse_server(f"{host}:{port}"), SystemClock(), Asking(timeout_s=10))
+    server.close()
+    assert isinstance(heard, NoTime)
+    assert heard.reason == "Connection refused"
+
+
+def test_a_liar_may_be_honest_at_first() -> None:
+    server = NtpServer(Behaviour(offset_s=90, offset_after=2))
+    question = bytes([0x23]) + bytes(47)
+    shown = [int.from_bytes(server.answer(question, 0)[40:44], "big") for _ in range(4)]
+    assert [second - shown[0] for second in shown] == [0, 0, 90, 90]
 
 
 def test_what_is_no_question_is_ignored() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.clock.instant import NS, Instant
 from agent.clock.ntp_packet import Measurement, NotOurs, Reply, Unusable, judge, measure, question, unix_ns
-from agent.clock.proof import EPOCH
+from agent.clock.plausible import EPOCH
 from metersim.ntp import Behaviour, NtpServer, timestamp
 
 NONCE = 0x0123_4567_89AB_CDEF
@@ -46,7 +46,7 @@ def test_a_good_answer() -> None:
         root_delay_s=Decimal("0.25"),
         root_dispersion_s=Decimal("0.5"),
         precision_s=Decimal(2) ** -20,
-        leap_pending=False,
+        leap="none",
         smeared=False,
     )
 

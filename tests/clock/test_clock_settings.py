@@ -49,7 +49,10 @@ def test_servers_that_are_named_are_asked_too() -> None:
     ("table", "words"),
     [
         ("bogus = 1", "unknown field `bogus`"),
-        ('sources = ["gnss"]', "gnss"),
+        ('sources = ["sundial"]', "sundial"),
+        ('gpsd = "a b"', "`a b` is not a gpsd"),
+        ('gpsd = "a:70000"', "the port of a gpsd"),
+        ("gnss_timeout_s = 61", "gnss_timeout_s"),
         ('sources = ["ntp"]', "lists no server"),
         ('ntp = ["a b"]', "`a b` is not an NTP server"),
         ('ntp = ["a:0"]', "1 to 65535"),
