@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from agent.document import uuid7
-from agent.reading import CheckResult, Reading
-from agent.utc_text import utc_text
+from agent.reading import CheckResult
 
 SCHEMA = "mrsp.anomaly/1"
-CLOCK_FAILURES = 3  # in a row, of one meter (UBP A4 1.3.2)
 
-Finding = Literal["physical_inspection_required"]
+Finding = Literal[
+    "channel_count_differs",
+    "clock_must_be_set",
+    "configuration_change",
+    "decimals_differ",
+    "dial_count_differs",
+    "meter_diagnostics",
+    "phase_loss",
+    "physical_inspection_required",
+    "pulse_overflow",
+    "register_went_back",
+    "reverse_rotation",
+    "stale_snapshot",
+    "tamper",
+    "test_mode",
+    "wrong_meter",
+    "zero_consumption",
+]
 
 
 class Anomaly(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One report (UBP A2, anomaly report). Keys that are not known are left out."""
+    """One report (UBP Appendix 2, anomaly report; due within 1 business day of detection). Unknown keys are left out.
+
+    A finding is reported once until it is gone, and again when it comes back, or when something new of its kind is
+    found: `found` names what is new, `follows` the report of what stays.
+    """
 
     schema: str
     anomaly_id: str  # UUID version 7
@@ -26,43 +43,20 @@ class Anomaly(msgspec.Struct, frozen=True, omit_defaults=True):
     sequence: int  # gap-free per agent; 0 until the spool gives it its place
     anomaly: Finding
     detected_at: str
+    due_by: str  # the last second of the first business day after the detection, where the meter serves
+    reporting_entity: str
     safety_related: bool
     description: str
+    found: tuple[str, ...] = ()  # in short: the faults, or the identification that was found
+    follows: str | None = None  # anomaly_id
     meter_id: str | None = None
+    expected_meter_id: str | None = None  # where it is not the one that was found
     service_delivery_point_id: str | None = None
     account_id: str | None = None
+    customer_id: str | None = None
     customer_name: str | None = None
+    energy_supplier_id: str | None = None
     order_id: str | None = None
     reading_id: str | None = None  # the reading that shows it
-    checks: tuple[CheckResult, ...] = ()
-
-
-def clock_anomaly(reading: Reading, failures: int, now: datetime) -> Anomaly | None:
-    """Return the report that the third failure in a row of a meter's clock asks for; None at any other count.
-
-    It is raised once: the count goes on until a visit finds the clock right, and starts anew after it.
-    """
-    if failures != CLOCK_FAILURES:
-        return None
-    description = (
-        f"the meter's clock failed at {failures} visits in a row: physical inspection required; intervals and "
-        "time-of-use registers of these visits cannot be relied on"
-    )
-    site = reading.site
-    return Anomaly(
-        schema=SCHEMA,
-        anomaly_id=str(uuid7(now)),
-        agent_id=reading.agent_id,
-        sequence=0,
-        anomaly="physical_inspection_required",
-        detected_at=utc_text(now),
-        safety_related=False,
-        description=description,
-        meter_id=reading.meter.meter_id or reading.meter.expected_meter_id,
-        service_delivery_point_id=site.service_delivery_point_id if site else None,
-        account_id=site.account_id if site else None,
-        customer_name=site.customer_name if site else None,
-        order_id=reading.order_id,
-        reading_id=reading.reading_id,
-        checks=tuple(check for check in reading.checks if check.check == "meter_clock"),
-    )
+    recording: str | None = None  # SHA-256 of the recording of that visit
+    checks: tuple[CheckResult, ...] = ()  # of an interval check the first intervals only; the reading has them all

@@ -1,18 +1,20 @@
-"""What the agent keeps of each meter between two visits: hints for the line and the pointers, and a count of failures.
+"""What the agent keeps of each meter between two visits: hints for the line, pointers, and what was found and reported.
 
-A record that is lost or cannot be read costs a full read, never a value.
+A record that is lost or cannot be read costs a full read and a report made twice, never a value.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from agent.anomalies.state import Watch
 from agent.durable_file import write_durably
 from agent.errors import LocalTrouble
 from agent.order import Order
@@ -32,6 +34,7 @@ class MeterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     last_read_at: datetime | None = None
     memory: MeterMemory | None = None
     clock_failures: int = 0  # visits in a row whose `meter_clock` failed, or whose correction did
+    watch: Watch = Watch()
 
 
 def record_key(order: Order) -> str:
@@ -42,7 +45,8 @@ def record_key(order: Order) -> str:
 def advanced(record: MeterRecord, reading: Reading, memory: MeterMemory | None) -> MeterRecord:
     """Return the record after a visit whose `reading` is in the spool.
 
-    `memory`: what the visit learnt; None for one that ended early, which leaves time and pointers where they were.
+    `memory`: what the visit learnt; None for one that ended early, which leaves time and pointers where they were, as
+    does one whose time is not known.
     Failures of the clock are counted for one meter only: another one on the same line starts from nothing.
     """
     same = record.memory is None or reading.meter.meter_id in {None, record.memory.meter_id}
@@ -52,27 +56,28 @@ def advanced(record: MeterRecord, reading: Reading, memory: MeterMemory | None) 
         failures += 1
     elif outcomes - {"skipped"}:
         failures = 0
-    if memory is None:
+    if memory is None or not reading.read_finished_at:
         return msgspec.structs.replace(record, clock_failures=failures)
     read_at = datetime.fromisoformat(reading.read_finished_at)
-    return MeterRecord(record.key, last_read_at=read_at, memory=memory, clock_failures=failures)
+    return msgspec.structs.replace(record, last_read_at=read_at, memory=memory, clock_failures=failures)
 
 
 class MeterRecords:
-    """A directory with one small file a meter."""
+    """A directory with one small file a meter. What the disk refuses is held in memory until it takes it again."""
 
     def __init__(self, directory: Path, *, most: int = MOST_RECORDS) -> None:
         self._directory = directory
         self._most = most
+        self._unwritten: dict[str, MeterRecord] = {}
 
     def of(self, order: Order) -> MeterRecord:
         """Return the record of the order's meter; an empty one if there is none that can be read."""
         key = record_key(order)
+        if (held := self._unwritten.get(key)) is not None:
+            return held
         path = self._path(key)
         try:
-            with path.open("rb") as file:
-                content = file.read(MOST_OCTETS)
-            record = msgspec.json.decode(content, type=MeterRecord)  # one that is too long is cut, and no JSON any more
+            record = _decoded(_content(path))
         except FileNotFoundError:
             return MeterRecord(key)
         except (OSError, msgspec.DecodeError) as error:
@@ -80,23 +85,55 @@ class MeterRecords:
             return MeterRecord(key)
         return record if record.key == key else MeterRecord(key)
 
-    def keep(self, record: MeterRecord) -> None:
-        """Store `record` durably. Trouble with the disk is logged only: nothing but time is lost with a record."""
+    def keep(self, record: MeterRecord) -> bool:
+        """Store `record` durably; return whether it is on the disk. Trouble with that is logged only.
+
+        An older file stays where it is, as it does when the power fails before this: a later visit starts from there.
+        """
         path = self._path(record.key)
         try:
             write_durably(path, msgspec.json.encode(record))
+            self._unwritten.pop(record.key, None)
             self._forget_oldest()
         except (LocalTrouble, OSError) as error:
-            _log.warning("the record of %s cannot be kept: %s", record.key, error)
-            with suppress(OSError):
-                path.unlink()  # the older one would belong to another state of the meter
+            _log.warning("the record of %s cannot be kept: %s; it is held in memory", record.key, error)
+            self._unwritten[record.key] = record
+            return False
+        return True
+
+    def owing(self) -> Iterator[MeterRecord]:
+        """Yield the records of meters with reports that did not reach the spool, or may not have."""
+        for path in self._directory.glob("*.json"):
+            try:
+                content = _content(path)
+                record = _decoded(content) if _owes(content) else None
+            except (OSError, msgspec.DecodeError) as error:
+                _log.warning("%s: this record of a meter cannot be read: %s", path, error)
+                continue
+            if record is not None and record.key not in self._unwritten:
+                yield record
+        yield from [record for record in self._unwritten.values() if record.watch.owed or record.watch.intent]
 
     def _path(self, key: str) -> Path:
         return self._directory / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
     def _forget_oldest(self) -> None:
         files = list(self._directory.glob("*.json"))
-        if len(files) > self._most:
+        beyond = len(files) - self._most
+        if beyond > 0:
             files.sort(key=lambda file: file.stat().st_mtime_ns)
-            for file in files[: len(files) - self._most]:
+            for file in islice((file for file in files if not _owes(_content(file))), beyond):
                 file.unlink(missing_ok=True)
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_OCTETS)  # one that is too long is cut, and no JSON any more
+
+
+def _decoded(content: bytes) -> MeterRecord:
+    return msgspec.json.decode(content, type=MeterRecord)
+
+
+def _owes(content: bytes) -> bool:
+    return b'"owed":[{' in content or b'"intent":{' in content

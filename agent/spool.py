@@ -134,6 +134,14 @@ class Spool:
         entry, body = await self._call(self._store.find, document_id)
         return Shown(entry, None if body is None or entry.encrypted else payload_of(body))
 
+    async def has(self, document_id: str) -> bool:
+        """Return whether a document is in the spool, or was: links are remembered for a while after delivery."""
+        return await self._call(self._store.has, document_id)
+
+    async def acknowledged(self, document_ids: Collection[str]) -> dict[str, datetime]:
+        """Return which of the named documents the MDSP has, and since when, as far as that is remembered."""
+        return await self._call(self._store.acknowledged, document_ids)
+
     async def export(self, directory: Path) -> Exported:
         """Write every undelivered sealed body to `directory` as `SEQ-ID.jws` or `.jwe`, each durable.
 

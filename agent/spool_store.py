@@ -213,6 +213,21 @@ class SpoolStore:
             )
         return _entry(row[:-1]), row[-1]
 
+    def has(self, document_id: str) -> bool:
+        """Return whether a document is here, or was and is remembered."""
+        with self.database.reading("read") as db:
+            return db.execute("SELECT 1 FROM document WHERE document_id = ?", (document_id,)).fetchone() is not None
+
+    def acknowledged(self, document_ids: Collection[str]) -> dict[str, datetime]:
+        """Return when each of the named documents was acknowledged; those that were not are left out."""
+        query = (
+            "SELECT document_id, acked_at FROM document WHERE acked_at IS NOT NULL"
+            " AND document_id IN (SELECT value FROM json_each(?))"
+        )
+        with self.database.reading("read") as db:
+            rows = db.execute(query, (json.dumps(list(document_ids)),))
+            return {document_id: datetime.fromisoformat(acked_at) for document_id, acked_at in rows}
+
     def bodies(self) -> Iterator[Outgoing | int]:
         """Yield what is not delivered, in the order of the chain; of a link that cannot be read, its number.
 

@@ -8,6 +8,8 @@ from typing import cast
 
 import pytest
 
+from agent.anomalies.state import Intent, Watch
+from agent.errors import LocalTrouble
 from agent.meter_record import MeterRecord, MeterRecords, advanced
 from agent.order import Order
 from agent.reading import CheckResult, ClockPart, MeterPart, Outcome, Reading
@@ -149,3 +151,32 @@ def test_failures_of_the_clock_count_up_until_it_is_found_right(
 
 def test_another_meter_on_the_same_line_starts_from_nothing() -> None:
     assert advanced(RECORD, reading("fail", meter_id="999"), NEXT).clock_failures == 1
+
+
+def test_what_the_disk_refuses_is_held_until_it_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = MeterRecords(tmp_path)
+    owing = MeterRecord("id 10012345", watch=Watch(intent=Intent("r-1")))
+    assert records.keep(RECORD)
+
+    def refuse(*_arguments: object) -> None:
+        raise LocalTrouble("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("agent.meter_record.write_durably", refuse)
+        assert not records.keep(owing)
+    assert records.of(ORDER) == owing
+    assert list(records.owing()) == [owing]
+    assert MeterRecords(tmp_path).of(ORDER) == RECORD  # after a crash: where the disk left off
+    assert records.keep(RECORD)
+    assert records.of(ORDER) == MeterRecords(tmp_path).of(ORDER) == RECORD
+    assert list(records.owing()) == []
+
+
+def test_a_record_that_cannot_be_read_owes_nothing_and_stops_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = MeterRecords(tmp_path)
+    records.keep(MeterRecord("id 1", watch=Watch(intent=Intent("r-1"))))
+    (tmp_path / "bad.json").write_bytes(b'{"watch":{"intent":{')
+    assert [record.key for record in records.owing()] == ["id 1"]
+    assert "cannot be read" in caplog.text

@@ -1,0 +1,102 @@
+"""The kinds of findings: what each is called, which check shows it, whether it bears on safety, who must do what.
+
+What concerns the meter, its place or its records becomes a report. What a check finds in the data alone (spikes, gaps,
+sums, high and low usage) travels with the reading, for the MDSP to act on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from agent.anomaly import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`checks`: those whose failure shows it; none: it is seen by something else than one check's failure.
+
+    `safety_related` is our default. UBP wants hazards and evidence of tampering told: a phase can be lost by a
+    burnt connection, and a meter that was opened may leave live parts bare.
+    """
+
+    title: str
+    advice: str  # what a person does, one clause without full stop
+    checks: tuple[str, ...] = ()
+    safety_related: bool = False
+    of_record: bool = False  # compares with what is on record of the meter, or was read of it before
+
+
+_RECORDS = "the records of this meter must be corrected, or the meter is not the one on record"
+
+KINDS: Mapping[Finding, Kind] = MappingProxyType(
+    {
+        "wrong_meter": Kind(
+            "this is not the meter on record",
+            "find out which meter serves here before any of its data is billed",
+            ("meter_id_internal", "meter_id_external"),
+        ),
+        "clock_must_be_set": Kind("the meter's clock must be set", "order its correction, or set it at the meter"),
+        "physical_inspection_required": Kind(
+            "physical inspection required",
+            "have the meter inspected and tested; intervals and time-of-use registers since then cannot be relied on",
+        ),
+        "dial_count_differs": Kind(
+            "the number of dials differs from the record", _RECORDS, ("dial_count",), of_record=True
+        ),
+        "decimals_differ": Kind(
+            "the decimal places of the demand differ from the record", _RECORDS, ("demand_decimals",), of_record=True
+        ),
+        "channel_count_differs": Kind(
+            "the number of channels differs from the record", _RECORDS, ("channel_count",), of_record=True
+        ),
+        "configuration_change": Kind(
+            "the meter's configuration changed since its last reading",
+            "confirm the change, and the multipliers it is billed with",
+            ("configuration_change",),
+            of_record=True,
+        ),
+        "pulse_overflow": Kind(
+            "intervals overflowed",
+            "the meter needs a physical test; look at scaling factor, size of the instrument transformers, hardware",
+            ("pulse_overflow",),
+        ),
+        "test_mode": Kind("the meter was left in test mode", "put it back into metering mode"),
+        "meter_diagnostics": Kind(
+            "the meter reports a fault of its own", "have the meter inspected", ("meter_diagnostics",)
+        ),
+        "phase_loss": Kind(
+            "the meter reports a lost phase",
+            "have fuses, wiring and instrument transformers inspected",
+            ("phase_loss",),
+            safety_related=True,
+        ),
+        "tamper": Kind(
+            "the meter reports that it was tampered with",
+            "have seals, cover and connections inspected",
+            safety_related=True,
+        ),
+        "reverse_rotation": Kind(
+            "the meter reports energy in reverse", "have the connections inspected, if nothing generates here"
+        ),
+        "stale_snapshot": Kind(
+            "the meter gives the same answer again",
+            "have the meter or its interface inspected",
+            ("stale_snapshot",),
+            of_record=True,
+        ),
+        "zero_consumption": Kind(
+            "nothing was consumed at an active meter",
+            "find out whether the premises are vacant, or the meter has stopped",
+            ("zero_consumption",),
+            of_record=True,
+        ),
+        "register_went_back": Kind(
+            "a register stands below its last reading",
+            "find out whether the meter was changed, reset or turned back",
+            ("register_advance",),
+            of_record=True,
+        ),
+    }
+)
