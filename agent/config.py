@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from agent.anomalies import AnomalySettings
 from agent.clock.settings import ClockSettings
 from agent.errors import ConfigError, UsageError
 from agent.forward.settings import ForwardSettings
@@ -19,6 +20,7 @@ from drivers.registry import scheme_of
 from drivers.toml_file import load_toml
 
 AgentId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]  # a level of MQTT topics
+LONGEST_KEPT = timedelta(days=36_500)
 Duration = Annotated[str, msgspec.Meta(min_length=2, max_length=12)]
 
 
@@ -29,7 +31,14 @@ class AgentSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_directory: Text = "/var/lib/mrsp"
     profile_directories: tuple[Text, ...] = ()
     rule_set_directories: tuple[Text, ...] = ()
-    recording_directory: Text | None = None  # record every session here
+    recording_directory: Text | None = None  # where it was before `[recordings]`: refused, with what to write instead
+
+    def __post_init__(self) -> None:
+        if self.recording_directory is not None:
+            raise ValueError(
+                "the key `recording_directory` is no more: every visit is recorded and kept by itself; to keep the"
+                f' recordings there, write `directory = "{self.recording_directory}"` under `[recordings]` instead'
+            )
 
 
 class KeysSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +53,22 @@ class SpoolSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The durable queue."""
 
     budget_octets: Annotated[int, msgspec.Meta(ge=1_048_576)] = 1_073_741_824
+
+
+class RecordingsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The recordings of the visits, from which every value of a reading can be re-derived. Oldest go first."""
+
+    keep: Duration = "400d"
+    budget_octets: Annotated[int, msgspec.Meta(ge=1_048_576)] = 1_073_741_824  # compressed
+    directory: Text | None = None  # default: `recordings` in the state directory
+
+    def __post_init__(self) -> None:
+        if self.period > LONGEST_KEPT:
+            raise ValueError(f"`keep` must be at most {LONGEST_KEPT.days}d")
+
+    @property
+    def period(self) -> timedelta:
+        return parse_duration(self.keep)
 
 
 class MeterSection(Order, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -84,7 +109,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockSettings = ClockSettings()
     keys: KeysSection = KeysSection()
     spool: SpoolSection = SpoolSection()
+    recordings: RecordingsSection = RecordingsSection()
     forward: ForwardSettings | None = None
+    anomalies: AnomalySettings = AnomalySettings()
     meters: tuple[MeterSection, ...] = ()
 
     def __post_init__(self) -> None:
@@ -118,6 +145,11 @@ class Config:
     def key_directory(self) -> Path:
         directory = self.settings.keys.directory
         return self.path(directory) if directory else self.state_directory / "keys"
+
+    @property
+    def recording_directory(self) -> Path:
+        directory = self.settings.recordings.directory
+        return self.path(directory) if directory else self.state_directory / "recordings"
 
     @property
     def spool_file(self) -> Path:

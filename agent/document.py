@@ -16,16 +16,20 @@ from agent.reading import (
     CheckResult,
     ClockPart,
     EventPart,
+    ItemPlaces,
     MeterPart,
     ProblemPart,
     Provenance,
     Reading,
+    RecordingPart,
     RegisterPart,
+    SecondLookPart,
     SitePart,
     StatusPart,
+    VerificationPart,
 )
 from agent.utc_text import utc_text
-from drivers.data import Event, IntervalBlock, MeterData, Register, Source
+from drivers.data import Event, IntervalBlock, MeterData, MeterStatus, Register, Slots, Source
 from drivers.decimal_text import plain
 
 SCHEMA = "mrsp.reading/1"
@@ -33,17 +37,27 @@ SCHEMA = "mrsp.reading/1"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """The frame of a reading: when, by whom."""
+    """The frame of a reading: when, by whom, and in which zone the meter's local times were read, if one was given."""
 
     agent_id: str
     started_at: datetime
     finished_at: datetime
+    zone: str | None = None
 
 
 def build_reading(
-    order: Order, data: MeterData, visit: Visit, clock: ClockPart, checks: tuple[CheckResult, ...]
+    order: Order,
+    data: MeterData,
+    visit: Visit,
+    clock: ClockPart,
+    checks: tuple[CheckResult, ...],
+    recording: RecordingPart | None = None,
 ) -> Reading:
-    """Compose the document. `sequence` is 0 until the spool gives it its place in the agent's stream."""
+    """Compose the document. `sequence` is 0 until the spool gives it its place in the agent's stream.
+
+    `recording`: that of the visit, which every provenance then names; None if there is none.
+    """
+    shown_by = recording.sha256 if recording is not None else None
     return Reading(
         schema=SCHEMA,
         reading_id=str(uuid7(visit.finished_at)),
@@ -55,17 +69,15 @@ def build_reading(
         read_started_at=utc_text(visit.started_at),
         read_finished_at=utc_text(visit.finished_at),
         meter=_meter(order, data),
-        site=_site(order),
+        site=_site(order, visit.zone),
         clock=clock,
-        registers=tuple(_register(register, order) for register in data.registers),
-        interval_blocks=tuple(_block(block) for block in data.blocks),
-        events=tuple(_event(event) for event in data.events),
-        meter_status=None
-        if data.status is None
-        else StatusPart(
-            mode=data.status.mode, flags=data.status.flags, manufacturer=data.status.manufacturer.hex() or None
-        ),
+        registers=tuple(register_part(register, order.dials, shown_by) for register in data.registers),
+        interval_blocks=tuple(block_part(block, shown_by) for block in data.blocks),
+        events=tuple(event_part(event) for event in data.events),
+        meter_status=None if data.status is None else status_part(data.status),
         checks=checks,
+        recording=recording,
+        verification=_verification(data, order.dials, shown_by),
         problems=tuple(ProblemPart(what=p.what, reason=p.reason, lost=p.lost) for p in data.problems) or None,
         quality="raw",
     )
@@ -84,11 +96,16 @@ def uuid7(at: datetime) -> UUID:
 
 
 def _meter(order: Order, data: MeterData) -> MeterPart:
+    return msgspec.structs.replace(
+        meter_part(data), expected_meter_id=order.expected_meter_id, nameplate_id=order.nameplate_id
+    )
+
+
+def meter_part(data: MeterData) -> MeterPart:
+    """Return what the meter says of itself, and the profile that it was read with."""
     who = data.identity
     return MeterPart(
         meter_id=who.meter_id or None,
-        expected_meter_id=order.expected_meter_id,
-        nameplate_id=order.nameplate_id,
         manufacturer=who.manufacturer or None,
         model=who.model or None,
         serial_number=who.serial_number or None,
@@ -98,17 +115,24 @@ def _meter(order: Order, data: MeterData) -> MeterPart:
     )
 
 
-def _site(order: Order) -> SitePart | None:
+def _site(order: Order, zone: str | None) -> SitePart | None:
     site = SitePart(
         service_delivery_point_id=order.site.service_delivery_point_id,
         account_id=order.site.account_id,
         customer_name=order.site.customer_name,
+        zone=zone,
     )
     return None if site == SitePart() else site
 
 
-def _register(register: Register, order: Order) -> RegisterPart:
-    dials = order.dials if register.kind == "cumulative" and order.dials else register.digits
+def status_part(status: MeterStatus) -> StatusPart:
+    """Return the meter's status as the document writes it."""
+    return StatusPart(mode=status.mode, flags=status.flags, manufacturer=status.manufacturer.hex() or None)
+
+
+def register_part(register: Register, order_dials: int | None, recording: str | None) -> RegisterPart:
+    """Return a register as the document writes it. `order_dials`: digits on record; `recording`: its SHA-256."""
+    dials = order_dials if register.kind == "cumulative" and order_dials else register.digits
     raw = register.raw
     if dials and raw.isdigit():
         raw = raw.zfill(dials)  # leading zeros as displayed
@@ -133,7 +157,7 @@ def _register(register: Register, order: Order) -> RegisterPart:
         occurrence=register.occurrence or None,
         self_read=register.self_read or None,
         offset=plain(register.offset) if register.offset else None,
-        provenance=_provenance(register.source),
+        provenance=_provenance(register.source, recording),
     )
 
 
@@ -145,7 +169,8 @@ def _decimals(raw: str) -> int | None:
     return len(places) if point else 0
 
 
-def _block(block: IntervalBlock) -> BlockPart:
+def block_part(block: IntervalBlock, recording: str | None) -> BlockPart:
+    """Return an interval block as the document writes it. `recording`: its SHA-256."""
     return BlockPart(
         channel=block.channel,
         quantity=block.quantity,
@@ -162,11 +187,27 @@ def _block(block: IntervalBlock) -> BlockPart:
         offset=plain(block.offset) if block.offset else None,
         data_set=block.data_set if block.data_set != 1 else None,
         sequence=block.sequence,
-        provenance=_provenance(block.source),
+        provenance=_provenance(block.source, recording, block.slots),
     )
 
 
-def _event(event: Event) -> EventPart:
+def _verification(data: MeterData, order_dials: int | None, recording: str | None) -> VerificationPart | None:
+    first_ns = data.registers_ns
+    if first_ns is None or not data.again:
+        return None
+    looks = (
+        SecondLookPart(
+            after_s=plain(Decimal((look.at_ns - first_ns) // 1_000_000).scaleb(-3)),
+            tables=look.tables,
+            registers=tuple(register_part(register, order_dials, recording) for register in look.registers),
+        )
+        for look in data.again
+    )
+    return VerificationPart(looks=tuple(looks))
+
+
+def event_part(event: Event) -> EventPart:
+    """Return an event as the document writes it."""
     return EventPart(
         at=_optional_time(event.at),
         code=event.code,
@@ -179,11 +220,19 @@ def _event(event: Event) -> EventPart:
     )
 
 
-def _provenance(source: Source | None) -> Provenance | None:
+def _provenance(source: Source | None, recording: str | None, slots: Slots | None = None) -> Provenance | None:
     if source is None:
         return None
+    places = None
+    if slots is not None:
+        places = ItemPlaces(offset=slots.place(0)[0], step=slots.step * slots.stride, length=slots.width)
     return Provenance(
-        table=source.table, offset=source.offset, length=source.length, octets=source.octets.hex() or None
+        table=source.table,
+        offset=source.offset,
+        length=source.length,
+        octets=source.octets.hex() or None,
+        intervals=places,
+        recording=recording,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
+
+from agent.history import History
 
 Purpose = Literal["cycle", "off_cycle", "final", "special", "bench"]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -17,6 +19,9 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     service_delivery_point_id: Text | None = None
     account_id: Text | None = None
     customer_name: Text | None = None
+    customer_id: Text | None = None
+    energy_supplier_id: Text | None = None
+    first_cycle_until: date | None = None  # last day of the account's first billing cycle: service figures leave it out
     zone: Text | None = None  # IANA name, e.g. "America/Los_Angeles", where the meter does not say
 
 
@@ -26,6 +31,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     url: Text
     order_id: Text | None = None
     purpose: Purpose = "cycle"
+    requested_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None  # of a read out of the cycle
     expected_meter_id: Text | None = None  # internal, electronic identification on record
     nameplate_id: Text | None = None  # what the person at the meter read off the nameplate
     profile: Text | None = None
@@ -42,3 +48,4 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     password_file: Text | None = None
     rule_set: Text = "ubp-2000"
     site: Site = Site()
+    history: History | None = None  # for the checks that compare: previous registers, periods, what is usual here

@@ -33,6 +33,22 @@ class SitePart(_Part, frozen=True):
     service_delivery_point_id: str | None = None
     account_id: str | None = None
     customer_name: str | None = None
+    zone: str | None = None  # that the meter's local times were read in, where the order or the box says it
+
+
+class TimeSourcePart(_Part, frozen=True):
+    """What one source said of the agent's clock, and whom it follows itself."""
+
+    source: str  # "chrony", "ntp", "gnss", "kernel"
+    name: str
+    reference: str
+    offset_s: str
+    uncertainty_s: str
+    stratum: int | None = None
+    leap: str | None = None  # "insert", "delete": announced
+    smeared: bool | None = None
+    authenticated: str | None = None  # "NTS", "key"
+    believed: bool | None = None  # false only where the majority contradicts it
 
 
 class ClockPart(_Part, frozen=True):
@@ -42,6 +58,17 @@ class ClockPart(_Part, frozen=True):
     agent_uncertainty_s: str | None = None
     agent_offset_s: str | None = None
     agent_synchronized_at: str | None = None
+    agent_reference: str | None = None  # what the surest source follows: what the time is traceable to
+    agent_stratum: int | None = None
+    agent_sources: tuple[TimeSourcePart, ...] | None = None
+    agent_leap: str | None = None  # "insert", "delete": at the end of the UTC day
+    agent_smeared: bool | None = None  # a source spreads a leap second; counted in the uncertainty
+    agent_holdover_s: str | None = None  # since the measurement; negative for a time that was repaired by a later one
+    agent_held_over: bool | None = None  # true where no source answered any more
+    agent_boot_id: str | None = None
+    agent_boottime_s: str | None = None  # CLOCK_BOOTTIME at the moment of `agent_utc`
+    agent_time_repaired: bool | None = None  # true: the time was not known yet when the meter was read
+    agent_alarm: str | None = None
     agent_check: bool | None = None  # false only where a bench read went without the proof
     meter_time: str | None = None
     meter_offset_s: str | None = None
@@ -53,6 +80,22 @@ class ClockPart(_Part, frozen=True):
     intervals_changed: tuple[str, ...] | None = None  # in words: which interval became short or long
 
 
+class RecordingPart(_Part, frozen=True):
+    """The recording of the visit: `octets` of it have this SHA-256. It is only ever appended to."""
+
+    sha256: str
+    octets: int
+    kept_until: str | None = None  # by the agent; left out where somebody else has it
+
+
+class ItemPlaces(_Part, frozen=True):
+    """Where the items of an interval block lie: that of interval k has `length` octets from `offset` + k × `step`."""
+
+    offset: int
+    step: int
+    length: int
+
+
 class Provenance(_Part, frozen=True):
     """Where a value lies in what the meter sent."""
 
@@ -60,6 +103,8 @@ class Provenance(_Part, frozen=True):
     offset: int
     length: int
     octets: str | None = None  # hexadecimal
+    intervals: ItemPlaces | None = None
+    recording: str | None = None  # SHA-256 of the recording that shows it
 
 
 class RegisterPart(_Part, frozen=True):
@@ -137,6 +182,20 @@ class CheckResult(_Part, frozen=True):
     intervals: tuple[int, ...] | None = None  # indices into the channel's intervals, oldest first over all blocks
 
 
+class SecondLookPart(_Part, frozen=True):
+    """Tables of registers as they were read once more, `after_s` seconds after the registers of the reading."""
+
+    after_s: str
+    tables: tuple[str, ...]
+    registers: tuple[RegisterPart, ...]
+
+
+class VerificationPart(_Part, frozen=True):
+    """Second looks that failed checks asked for, oldest first. `registers` of the reading stay those of the first."""
+
+    looks: tuple[SecondLookPart, ...]
+
+
 class ProblemPart(_Part, frozen=True):
     what: str
     reason: str
@@ -162,4 +221,6 @@ class Reading(_Part, frozen=True):
     order_id: str | None = None
     site: SitePart | None = None
     meter_status: StatusPart | None = None
+    recording: RecordingPart | None = None
     problems: tuple[ProblemPart, ...] | None = None
+    verification: VerificationPart | None = None

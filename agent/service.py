@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from agent.box import configured_box, recordings_of, records_of
 from agent.clock.explain import clock_facts
 from agent.clock.instant import Clock, read_instant
 from agent.clock.measure import prove
@@ -21,9 +21,13 @@ from agent.clock.proof import ClockProof
 from agent.config import Config, MeterSection
 from agent.document import encode
 from agent.errors import ConfigError, LocalTrouble, MrspError
+from agent.follow_up import FollowUp
 from agent.forward.forwarder import Forwarder
 from agent.forward.over_mqtt import mqtt_forwarder
+from agent.housekeeping import keep_accounts, tend_recordings
 from agent.keys import MdspKeys, load_device_key
+from agent.ledger import LEDGER, Ledger
+from agent.meter_record import MeterRecords
 from agent.notify import notify, watchdog_interval_s
 from agent.order import Order
 from agent.reading import Reading
@@ -31,7 +35,7 @@ from agent.schedule import EPOCH, RETRY_WAITS_S, next_due
 from agent.seal import Sealer
 from agent.spool import Entry, Spool
 from agent.spool_store import STOP_PERCENT, SpoolFull
-from agent.visit import Box, visit
+from agent.visit import Outcome, visit
 
 SPREAD_S = 5.0  # meters that are due at the same time do not all start in the same second
 ROOM_OCTETS = 262_144  # a sealed reading with a month of four channels takes some 100 kB
@@ -77,11 +81,21 @@ async def keep(spool: Spool, reading: Reading) -> Entry:
     return await spool.add("reading", reading.reading_id, place)
 
 
-async def keep_in_spool(config: Config, reading: Reading) -> Reading:
+async def keep_in_spool(config: Config, order: Order, outcome: Outcome, records: MeterRecords) -> Reading:
     """Keep one reading in the spool of a configured agent; return it with its place in the stream."""
+    await link_recording(config, outcome.reading)
     async with open_spool(config) as (spool, _keys):
-        entry = await keep(spool, reading)
-    return msgspec.structs.replace(reading, sequence=entry.sequence)
+        follower = FollowUp(records, spool, config.settings.anomalies, zone=config.settings.clock.zone)
+        prepared = await follower.prepare(order, outcome)
+        entry = await keep(spool, outcome.reading)
+        await follower.complete(prepared)
+    return msgspec.structs.replace(outcome.reading, sequence=entry.sequence)
+
+
+async def link_recording(config: Config, reading: Reading) -> None:
+    """Note which reading a recording of this agent's belongs to: with that it is found, and kept until acknowledged."""
+    if reading.recording is not None and reading.recording.kept_until is not None:
+        await recordings_of(config).link(reading.reading_id, reading.recording)
 
 
 async def refuse_if_full(spool: Spool) -> None:
@@ -133,47 +147,47 @@ class Service:
     def __init__(self, config: Config, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        agent = config.settings.agent
-        self._box = Box(
-            agent_id=config.agent_id,
-            clock=clock,
-            clock_settings=config.settings.clock,
-            profile_dirs=tuple(map(config.path, agent.profile_directories)),
-            rule_set_dirs=tuple(map(config.path, agent.rule_set_directories)),
-        )
+        self._records = records_of(config)
+        self._box = configured_box(config, clock, records=self._records)
+        self._ledger = Ledger(config.state_directory / LEDGER)
         self._lines: dict[str, Line] = {}
-        self._last_read: dict[str, datetime] = {}
         self._proof: ClockProof | None = None
 
     async def run(self) -> None:
         """Run until cancelled; meters are left logged off and what was read is in the spool."""
+        settings = self._config.settings
         async with open_spool(self._config) as (spool, keys), asyncio.TaskGroup() as group:
+            follower = FollowUp(self._records, spool, settings.anomalies, zone=settings.clock.zone)
+            await follower.catch_up()
             group.create_task(self._renew_proof(), name="clock")
-            if self._config.settings.forward is not None and keys is not None:
+            group.create_task(tend_recordings(recordings_of(self._config), spool, self._now), name="recordings")
+            group.create_task(keep_accounts(self._config, self._ledger, spool, self._known_now), name="accounts")
+            if settings.forward is not None and keys is not None:
                 forwarder = forwarder_of(self._config, spool, keys, self._clock_status)
                 group.create_task(forwarder.run(), name="forward")
-            for meter in self._config.settings.meters:
-                group.create_task(self._attend(meter, spool), name=f"meter {meter.name}")
+            for meter in settings.meters:
+                group.create_task(self._attend(meter, spool, follower), name=f"meter {meter.name}")
             notify("READY=1")
             try:
                 await self._feed_watchdog(spool)
             finally:
                 notify("STOPPING=1")
 
-    async def _attend(self, meter: MeterSection, spool: Spool) -> None:
+    async def _attend(self, meter: MeterSection, spool: Spool, follower: FollowUp) -> None:
         """Visit one meter at every due time."""
         while True:
             now = self._now()
             due = next_due(now, meter.period, meter.offset)
             _log.info("%s: next visit at %s", meter.name, due.isoformat())
             await asyncio.sleep((due - now).total_seconds() + random.uniform(0, SPREAD_S))  # noqa: S311 - no secret
-            await self._visit_with_retries(meter, spool, until=due + meter.period)
+            await self._visit_with_retries(meter, due, spool, follower)
 
-    async def _visit_with_retries(self, meter: MeterSection, spool: Spool, *, until: datetime) -> None:
+    async def _visit_with_retries(self, meter: MeterSection, due: datetime, spool: Spool, follower: FollowUp) -> None:
         """Visit; after a failure that may pass, again after each wait, but not into the next due time."""
+        until = due + meter.period
         for wait_s in (*RETRY_WAITS_S, None):
             try:
-                await self._visit(meter, spool)
+                await self._visit(meter, due, spool, follower)
             except MrspError as error:
                 error.at(meter.name)
                 again = error.retry and wait_s is not None and self._now() + timedelta(seconds=wait_s) < until
@@ -184,35 +198,37 @@ class Service:
             else:
                 return
 
-    async def _visit(self, meter: MeterSection, spool: Spool) -> None:
+    async def _visit(self, meter: MeterSection, due: datetime, spool: Spool, follower: FollowUp) -> None:
         line = self._lines.setdefault(meter.url.partition("?")[0], Line())
         order = order_of(self._config, meter)
-        if order.last_read_at is None and meter.name in self._last_read:
-            order = msgspec.structs.replace(order, last_read_at=self._last_read[meter.name])
         async with line.lock:
-            await refuse_if_full(spool)
-            outcome = await visit(order, self._box, record=self._recording(meter))
+            try:
+                await refuse_if_full(spool)
+                outcome = await visit(order, self._box)
+            except MrspError as error:
+                await self._ledger.failed(meter.name, due, self._now(), error)
+                raise
+        await link_recording(self._config, outcome.reading)
+        await self._ledger.came(meter.name, due, outcome.reading, outcome.broken)
+        prepared = await follower.prepare(order, outcome)
         entry = await keep_for_sure(spool, outcome.reading, name=meter.name)
+        await follower.complete(prepared)
         failed = dict.fromkeys(check.check for check in outcome.reading.checks if check.outcome == "fail")
         verdict = f"failed: {', '.join(failed)}" if failed else "every check passed"
         _log.info("%s: reading %s is in the spool as %d; %s", meter.name, entry.document_id, entry.sequence, verdict)
-        if outcome.broken is not None:
-            if isinstance(outcome.broken, MrspError):
-                raise outcome.broken
-            return
-        self._last_read[meter.name] = datetime.fromisoformat(outcome.reading.read_finished_at)
-
-    def _recording(self, meter: MeterSection) -> Path | None:
-        directory = self._config.settings.agent.recording_directory
-        if directory is None:
-            return None
-        return self._config.path(directory) / f"{meter.name}-{self._now():%Y%m%dT%H%M%SZ}.rec"
+        if isinstance(outcome.broken, MrspError):
+            raise outcome.broken
 
     def _now(self) -> datetime:
         proof = self._proof
         if proof is None:
             return EPOCH + timedelta(microseconds=self._clock.realtime_ns() // 1000)
         return proof.utc_at(self._clock.boottime_ns())
+
+    def _known_now(self) -> datetime | None:
+        """Return the time if it is proven."""
+        proof = self._proof
+        return proof.utc_at(self._clock.boottime_ns()) if proof is not None and proof.synchronized else None
 
     def _clock_status(self) -> Mapping[str, Any]:
         return {} if self._proof is None else clock_facts(self._proof, read_instant(self._clock))

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from agent.checks import ClockFacts, Subject, load_rule_set, run_checks
+from agent.audit import AuditLog
+from agent.checks import load_rule_set
 from agent.clock.instant import Clock, Instant, read_instant
 from agent.clock.measure import prove
 from agent.clock.proof import ClockProof, Permit, Policy
@@ -17,17 +18,20 @@ from agent.clock.settings import ClockSettings
 from agent.credentials import load_password
 from agent.document import Visit, build_reading
 from agent.errors import ClockForbids, UsageError
+from agent.judging import Judging
 from agent.meter_clock import MeterOffset, meter_offset
 from agent.meter_record import MeterRecord, MeterRecords
 from agent.order import Order
 from agent.reading import ClockPart, Reading
+from agent.recordings import Recordings
+from agent.taking import taken
 from agent.utc_text import utc_text
 from drivers.base import Progress, Task
-from drivers.data import MeterData, Problem
+from drivers.data import MeterData
 from drivers.decimal_text import plain
 from drivers.memory import MeterMemory
 from drivers.registry import driver_for
-from drivers.writes import ClockOrder, Journal
+from drivers.writes import ClockOrder
 
 BENCH = "the order waived the clock check (bench)"
 
@@ -42,7 +46,8 @@ class Box:
     profile_dirs: tuple[Path, ...] = ()
     rule_set_dirs: tuple[Path, ...] = ()
     records: MeterRecords | None = None  # what earlier visits learnt of their meters
-    journal: Journal | None = None  # where writes to a meter are set down; without one nothing is written
+    recordings: Recordings | None = None  # that keep what was said on the line
+    audit: Callable[[], AuditLog] | None = None  # opens the log of all writes to meters; None: nothing is written
     progress: Callable[[Progress], None] = lambda _progress: None
 
 
@@ -62,14 +67,15 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
     """Carry out `order` and return the reading with its checks.
 
     Raises what the driver raises when nothing billable was obtained, `ClockForbids` when the proof does not permit the
-    data that the order asks for, `UsageError` for an order that makes no sense.
+    data that the order asks for, `UsageError` for an order that makes no sense. `record`: write the recording here,
+    rather than among those of the box.
     """
     rules = load_rule_set(order.rule_set, box.rule_set_dirs)
     driver = driver_for(order.url)
     known = box.records.of(order) if box.records is not None else MeterRecord("")
     if order.last_read_at is None and known.last_read_at is not None:
         order = msgspec.structs.replace(order, last_read_at=known.last_read_at)
-    task = _task(order, box, record, known.memory)
+    task = _task(order, box, known.memory)
     started = read_instant(box.clock)
     if order.clock_check:
         proof = await prove(box.clock_settings, box.clock)
@@ -85,33 +91,28 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
             advice="`mrsp clock` explains it; --registers-only takes cumulative registers without it",
         ).at(order.url)
     clock_order = _clock_order(order, box, proof) if order.set_clock else None
-    registers_only = order.registers_only or reduced
-    data = await driver.read(replace(task, registers_only=registers_only, clock_order=clock_order))
-    finished = read_instant(box.clock)
-    if reduced:
-        data = _cumulative_only(data, wanted.reason)
-    offset = meter_offset(data.clock, proof) if data.clock else None
-    subject = Subject(
-        data=data,
-        clock=_facts(order, proof, finished, (interval, tou), offset),
-        read_started_at=proof.utc_at(started.boottime_ns),
-        read_at=proof.utc_at(finished.boottime_ns),
-        expected_meter_id=order.expected_meter_id,
-        nameplate_id=order.nameplate_id,
-        dials=order.dials,
-        decimals=order.decimals,
-        last_read_at=order.last_read_at,
-        purpose=order.purpose,
-        registers_only=order.registers_only,
-        site_zone=task.site_zone,
+    judging = Judging(
+        order, rules, proof, (interval, tou), box.clock, started, task.site_zone, wanted.reason if reduced else ""
     )
-    frame = Visit(box.agent_id, subject.read_started_at, subject.read_at)
-    clock = _clock_part(order, proof, finished, data, offset)
-    reading = build_reading(order, data, frame, clock, run_checks(subject, rules))
-    return Outcome(reading, data.broken, None if data.broken or registers_only else data.memory)
+    task = replace(
+        task,
+        registers_only=order.registers_only or reduced,
+        clock_order=clock_order,
+        second_look=judging.asks,
+    )
+    async with taken(box.recordings, record) as taking:
+        data = await driver.read(replace(task, record=taking.path))
+        finished = read_instant(box.clock)
+        recording = await taking.part(proof.utc_at(finished.boottime_ns))
+    judged = judging.judge(replace(data, problems=(*data.problems, *taking.problems)), finished)
+    data, subject = judged.data, judged.subject
+    frame = Visit(box.agent_id, subject.read_started_at, subject.read_at, order.site.zone or box.clock_settings.zone)
+    clock = _clock_part(order, proof, finished, data, judged.offset)
+    reading = build_reading(order, data, frame, clock, judged.results, recording)
+    return Outcome(reading, data.broken, None if data.broken or task.registers_only else data.memory)
 
 
-def _task(order: Order, box: Box, record: Path | None, memory: MeterMemory | None) -> Task:
+def _task(order: Order, box: Box, memory: MeterMemory | None) -> Task:
     return Task(
         url=order.url,
         profile=order.profile,
@@ -122,15 +123,14 @@ def _task(order: Order, box: Box, record: Path | None, memory: MeterMemory | Non
         site_zone=_zone(named) if (named := order.site.zone or box.clock_settings.zone) else None,
         since=None if order.whole_profile else order.last_read_at,
         memory=memory,
-        record=record,
         progress=box.progress,
         monotonic_ns=box.clock.boottime_ns,
     )
 
 
 def _clock_order(order: Order, box: Box, proof: ClockProof) -> ClockOrder:
-    """Return the leave to set the meter's clock. Raises where this box cannot prove its own, or has no audit log."""
-    if box.journal is None:
+    """Return the leave to set the meter's clock. Raises if this box cannot prove its own, or not write it down."""
+    if box.audit is None:
         raise UsageError(
             "the order authorises setting the meter's clock, and there is no audit log to write it to",
             advice="name one by --audit-log, or be a configured agent by --config",
@@ -141,7 +141,8 @@ def _clock_order(order: Order, box: Box, proof: ClockProof) -> ClockOrder:
             advice="`mrsp clock` explains it; leave out --set-clock to read only",
         ).at(order.url)
     settings = box.clock_settings
-    return ClockOrder(proof.utc_at, box.journal, over_s=settings.meter_over_s, most_s=settings.meter_most_s)
+    journal = box.audit().journal(authorized_by=f"order {order.order_id or 'without id'}", reason="set_clock")
+    return ClockOrder(proof.utc_at, journal, over_s=settings.meter_over_s, most_s=settings.meter_most_s)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -155,32 +156,6 @@ def _permit(order: Order, proof: ClockProof, now: Instant, kind: str) -> Permit:
     if not order.clock_check:
         return Permit(allowed=True, reason=BENCH)
     return proof.permits("tou" if kind == "tou" else "interval", now)
-
-
-def _cumulative_only(data: MeterData, reason: str) -> MeterData:
-    """Keep what does not depend on a clock: the totals. What is left out is named."""
-    kept = tuple(r for r in data.registers if r.kind == "cumulative" and r.tier == 0)
-    left_out = len(data.registers) - len(kept)
-    note = Problem("time-differentiated data", f"{left_out} registers and all intervals left out: {reason}", lost=False)
-    return replace(data, registers=kept, blocks=(), problems=(*data.problems, note))
-
-
-def _facts(
-    order: Order, proof: ClockProof, now: Instant, permits: tuple[Permit, Permit], offset: MeterOffset | None
-) -> ClockFacts:
-    interval, tou = permits
-    bound = proof.error_bound_at(now.boottime_ns)
-    return ClockFacts(
-        permits_interval=interval.allowed,
-        permits_tou=tou.allowed,
-        reason=interval.reason,
-        source=proof.source,
-        offset_s=proof.offset_s,
-        uncertainty_s=None if bound is None or proof.offset_s is None else bound - abs(proof.offset_s),
-        meter_offset_s=offset.offset_s if offset else None,
-        meter_offset_uncertainty_s=offset.uncertainty_s if offset else None,
-        agent_checked=order.clock_check,
-    )
 
 
 def _clock_part(

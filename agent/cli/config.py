@@ -32,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for key, value in meaning.items():
         if isinstance(value, list):
-            sys.stdout.write("".join(f"{key:9} {line}\n" for line in value))
+            sys.stdout.write("".join(f"{key:10} {line}\n" for line in value))
         else:
-            sys.stdout.write(f"{key:9} {value}\n")
+            sys.stdout.write(f"{key:10} {value}\n")
     sys.stdout.write("The configuration is valid.\n")
     return 0
 
@@ -48,6 +48,8 @@ def describe(config: Config) -> dict[str, str | list[str]]:
         "agent": f"{config.agent_id}; state in {config.state_directory}, keys in {config.key_directory}",
         "clock": f"proven by {asked}, within {settings.clock.max_offset_s} s",
         "spool": f"{config.spool_file}, at most {settings.spool.budget_octets:,} octets",
+        "recordings": f"{config.recording_directory}, kept for {settings.recordings.keep}, "
+        f"at most {settings.recordings.budget_octets:,} octets",
         "forward": "nowhere: readings stay in the spool (no [forward] section)"
         if forward is None
         else f"to {forward.host}:{forward.port} over mutual TLS, MQTT {forward.protocol}; "

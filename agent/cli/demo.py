@@ -17,7 +17,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from agent.box import configured_box, recordings_of, records_of
 from agent.checks import describe
+from agent.cli.explain_show import show_explained
 from agent.cli.interrupt import run_until_interrupted
 from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
@@ -25,13 +27,17 @@ from agent.clock.explain import clock_text
 from agent.clock.instant import read_instant
 from agent.clock.measure import prove
 from agent.clock.system import SystemClock
-from agent.config import load_config
+from agent.config import Config, load_config
 from agent.errors import LocalTrouble, UsageError
+from agent.explained import explain
 from agent.forward.forwarder import Forwarder
 from agent.reading import Reading
+from agent.recheck import recheck
+from agent.rederive import rederive, verified
 from agent.service import forwarder_of, keep, open_spool, order_of
 from agent.spool import Spool
-from agent.visit import Box, visit
+from agent.visit import visit
+from drivers.profiles import load_profiles
 
 AGENT_ID = "demo-gateway"
 # Scenario of `metersim meter`; what is on record of that meter: its id, and the password that reads it.
@@ -101,19 +107,22 @@ async def _demo(directory: Path, meters: int) -> int:
         sys.stdout.write(clock_text(proof, read_instant(clock)) + "\n")
         spool, keys = await stack.enter_async_context(open_spool(config))
         failed: list[str] = []
+        readings: list[Reading] = []
         for meter in config.settings.meters:
             _tell(f"\n— {meter.name} on {meter.url}\n")
             progress = ProgressLine(label=meter.name)
-            box = Box(AGENT_ID, clock, clock_settings=config.settings.clock, progress=progress)
+            box = configured_box(config, clock, records=records_of(config), progress=progress)
             outcome = await visit(order_of(config, meter), box)
             progress.close()
             entry = await keep(spool, outcome.reading)
             sys.stdout.write(show_reading(outcome.reading, brief=True))
             sys.stdout.write(f"sealed as number {entry.sequence} of {AGENT_ID}: {entry.document_id}\n")
             failed += _failures(meter.name, outcome.reading)
+            readings.append(outcome.reading)
         if keys is None:
             raise LocalTrouble("the demo's configuration names no MDSP keys")
         await _deliver(spool, forwarder_of(config, spool, keys, dict))
+        await _explain(config, readings[0])
     if failed:
         sys.stdout.write("\nwhat the checks found; such a reading is delivered too, with what was found\n")
         sys.stdout.write("".join(f"  {failure}\n" for failure in failed))
@@ -131,6 +140,18 @@ async def _deliver(spool: Spool, forwarder: Forwarder) -> None:
         sys.stdout.write(f"{entry.document_id} acknowledged by the MDSP, signature verified\n")
     chain = "every signature and the chain hold" if report.sound else "; ".join(report.problems)
     sys.stdout.write(f"{report.links} documents sealed, {(await spool.status()).depth} left in the spool; {chain}\n")
+
+
+async def _explain(config: Config, reading: Reading) -> None:
+    """Show where one value comes from, and that all of them come from the octets that the meter sent."""
+    if reading.recording is None:
+        raise LocalTrouble("the demo's visit was not recorded", advice="see the problems of the reading above")
+    content = await recordings_of(config).open(reading.recording.sha256)
+    made = rederive(reading, verified(content, reading, "the visit's recording"), load_profiles())
+    _tell("\n— Where the first register comes from: mrsp explain\n")
+    sys.stdout.write("\n".join(show_explained(made, one) for one in explain(made, "registers[0].value")))
+    found = recheck(made)
+    sys.stdout.write(f"\n{found.agree:,} of {found.values:,} values of this reading were made again from the octets\n")
 
 
 def _failures(name: str, reading: Reading) -> list[str]:

@@ -39,7 +39,19 @@ COMMANDS = {
     "tables": Entry(
         "tables", "read and print decoded C12.19 tables", "mrsp tables /dev/ttyUSB0 ST01 ST23", intermixed=True
     ),
-    "profile": Entry("profile", "list and show meter family profiles", "mrsp profile list"),
+    "explain": Entry(
+        "explain",
+        "where a value comes from, step by step",
+        "mrsp explain reading.json 'registers[3].value' --recording visit.rec",
+        intermixed=True,
+    ),
+    "profile": Entry("profile", "list, show, check and propose meter family profiles", "mrsp profile list"),
+    "procedure": Entry("procedure", "run a standard procedure of a meter, on the record", "mrsp procedure list"),
+    "audit": Entry("audit", "look into the log of all writes to meters", "mrsp audit verify --config mrsp.toml"),
+    "report": Entry(
+        "report", "service figures: data received, timeliness, exceptions", "mrsp report --config mrsp.toml"
+    ),
+    "rules": Entry("rules", "list, show and check rule sets of the at-read checks", "mrsp rules show ubp-2000"),
     "keys": Entry("keys", "create and inspect the device identity", "mrsp keys init --config mrsp.toml"),
 }
 
@@ -99,7 +111,7 @@ def _overview() -> str:
         "A field meter-reading agent: from the bytes of a meter to the signed acknowledgement of the MDSP.",
         "",
     ]
-    lines += [f"  {name:9} {entry.summary}" for name, entry in COMMANDS.items()]
+    lines += [f"  {name:10}{entry.summary}" for name, entry in COMMANDS.items()]
     lines += ["", "mrsp COMMAND --help shows its options and an example; mrsp --version the version.", ""]
     return "\n".join(lines)
 

@@ -13,12 +13,15 @@ import argparse
 import asyncio
 import socket
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
 import msgspec
 
+from agent.audit import AuditLog
+from agent.box import configured_box, records_of
 from agent.cli.interrupt import run_until_interrupted
 from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
@@ -43,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     meter.add_argument("--nameplate-id", metavar="ID", help="what you read off the nameplate")
     meter.add_argument("--dials", metavar="N", type=int, help="digits of the register")
     meter.add_argument("--decimals", metavar="N", type=int, help="decimal places of the demand display")
-    meter.add_argument("--since", metavar="TIME", type=_time, help="last good read, e.g. 2026-03-01T00:00:00Z")
+    meter.add_argument(
+        "--since", metavar="TIME", type=_time, help="last good read, e.g. 2026-03-01T00:00:00Z: what is newer is read"
+    )
     meter.add_argument("--site-zone", metavar="ZONE", help="time zone of the site, if the meter does not say")
     access = parser.add_argument_group("access")
     access.add_argument("--user-id", metavar="N", type=int, help="user id of the logon (default: the profile's)")
@@ -51,8 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     access.add_argument("--password-file", metavar="FILE", help="password, in a file that only you can read (0600)")
     what = parser.add_argument_group("what to read, and how it is judged")
     what.add_argument("--registers-only", action="store_true", help="no load profile, no logs")
+    what.add_argument("--whole-profile", action="store_true", help="all stored intervals, also those before --since")
     what.add_argument("--purpose", choices=get_args(Purpose), default="cycle", help="of this read (default: cycle)")
     what.add_argument("--rule-set", metavar="NAME", default="ubp-2000", help="of the checks (default: ubp-2000)")
+    writing = parser.add_argument_group("writing to the meter")
+    writing.add_argument("--set-clock", action="store_true", help="authorise the correction of the meter's clock")
+    writing.add_argument("--audit-log", metavar="FILE", type=Path, help="where it is set down, without --config")
     clock = parser.add_argument_group("clock proof")
     clock.add_argument("--ntp", metavar="HOST[:PORT]", action="append", default=[], help="ask this server; repeatable")
     clock.add_argument("--no-clock-check", action="store_true", help="bench only; recorded in the document")
@@ -72,11 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         progress.close()
     reading, trouble = outcome.reading, None
-    if config is not None:
+    if config is not None and box.records is not None:
         from agent.service import keep_in_spool  # noqa: PLC0415 - 150 ms of cryptography, only where it is used
 
         try:
-            reading = asyncio.run(keep_in_spool(config, reading))
+            reading = asyncio.run(keep_in_spool(config, order, outcome, box.records))
         except LocalTrouble as error:
             trouble = error
     kind = arguments.format or ("table" if sys.stdout.isatty() else "json")
@@ -99,17 +108,12 @@ def _box(arguments: argparse.Namespace, config: Config | None, progress: Progres
             clock=SystemClock(),
             clock_settings=clock_settings(arguments.ntp),
             profile_dirs=profiles,
+            audit=(lambda: AuditLog(arguments.audit_log, lambda: datetime.now(UTC))) if arguments.audit_log else None,
             progress=progress,
         )
-    agent = config.settings.agent
-    return Box(
-        agent_id=config.agent_id,
-        clock=SystemClock(),
-        clock_settings=clock_settings(arguments.ntp) if arguments.ntp else config.settings.clock,
-        profile_dirs=(*map(config.path, agent.profile_directories), *profiles),
-        rule_set_dirs=tuple(map(config.path, agent.rule_set_directories)),
-        progress=progress,
-    )
+    box = configured_box(config, SystemClock(), records=records_of(config), progress=progress)
+    settings = clock_settings(arguments.ntp) if arguments.ntp else box.clock_settings
+    return replace(box, clock_settings=settings, profile_dirs=(*box.profile_dirs, *profiles))
 
 
 def exit_status(reading: Reading, broken: Exception | None) -> int:
@@ -140,6 +144,8 @@ def _order(arguments: argparse.Namespace) -> Order:
         "decimals": arguments.decimals,
         "last_read_at": arguments.since,
         "registers_only": arguments.registers_only,
+        "whole_profile": arguments.whole_profile,
+        "set_clock": arguments.set_clock,
         "clock_check": not arguments.no_clock_check,
         "user_id": arguments.user_id,
         "user": arguments.user,

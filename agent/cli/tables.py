@@ -1,7 +1,8 @@
-"""Read and print decoded C12.19 tables of one meter, with the names of the standard.
+"""Read and print decoded C12.19 tables of one meter, with the names of the standard, units and what numbers mean.
 
-Without table names: every standard table that the meter says it has and that can be decoded, ST64–ST67 left out.
-Manufacturer tables (MT0, MT16 …) are printed as octets.
+Tables: ST23, st60-ST63, MT16, or `all` that the meter says it has. Without names: every standard table that it has and
+that can be decoded, ST64–ST67 left out. Manufacturer tables are decoded where the meter's profile describes them.
+A recording (replay://FILE) is searched for the tables. ST42–ST45 hold passwords and keys: they are never read.
 """
 
 from __future__ import annotations
@@ -19,12 +20,18 @@ from agent.clock.system import SystemClock
 from agent.credentials import load_password
 from agent.errors import UsageError
 from drivers.base import Task
-from drivers.psem.inspect import TableReport, inspect_tables
+from drivers.psem.inspect import Field, TableReport, inspect_tables
+
+EVERYTHING = "all"
+MANUFACTURER, MOST_NUMBER = 2048, 2039  # C12.19: manufacturer table n has the id 2048 + n
+WIDEST_PATH = 48  # columns; longer ones push their line to the right
+MOST_SHOWN = 32  # octets of one field beside it
+_NAME = re.compile(r"(ST|MT)([0-9]{1,4})(?:-(ST|MT)?([0-9]{1,4}))?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="the meter's line, as in `mrsp read`")
-    parser.add_argument("tables", metavar="STnn", nargs="*", help="e.g. ST01 ST23 MT16")
+    parser.add_argument("tables", metavar="STnn", nargs="*", help="e.g. ST01 ST23 ST60-ST63 MT16, or all")
     parser.add_argument("--raw", action="store_true", help="print the octets too")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--profile", metavar="NAME", help="meter family (default: the standard as written)")
@@ -36,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    numbers = [_number(name) for name in arguments.tables]
+    names = [name for name in arguments.tables if name.lower() != EVERYTHING]
+    everything = len(names) < len(arguments.tables)
+    numbers = [] if everything else list(dict.fromkeys(number for name in names for number in _numbers(name)))
     progress = ProgressLine()
     task = Task(
         url=arguments.url,
@@ -50,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         monotonic_ns=SystemClock().boottime_ns,
     )
     try:
-        reports = asyncio.run(run_until_interrupted(inspect_tables(task, numbers)))
+        reports = asyncio.run(run_until_interrupted(inspect_tables(task, numbers, everything=everything)))
     finally:
         progress.close()
     if arguments.json:
@@ -60,28 +69,47 @@ def run(arguments: argparse.Namespace) -> int:
     return max((report.exit_code for report in reports), default=0)
 
 
-def _number(name: str) -> int:
-    """Return the table id of `ST23` or `MT16` (manufacturer table n has the id 2048 + n)."""
-    found = re.fullmatch(r"(ST|MT)([0-9]{1,4})", name.upper())
-    if not found or int(found[2]) > 2039:
+def _numbers(name: str) -> range:
+    """Return the table ids of `ST23`, `MT16` or `ST60-ST63` (manufacturer table n has the id 2048 + n)."""
+    found = _NAME.fullmatch(name.upper())
+    if found is None or (found[3] and found[3] != found[1]):
         raise UsageError(
-            f"{name!r} is not a table", advice="write ST23 for a standard table, MT16 for a manufacturer's"
+            f"{name!r} is not a table",
+            advice="write ST23 for a standard table, MT16 for a manufacturer's, ST60-ST63 for several, or all",
         )
-    return int(found[2]) + (2048 if found[1] == "MT" else 0)
+    first, last = int(found[2]), int(found[4] or found[2])
+    if not first <= last <= MOST_NUMBER:
+        raise UsageError(f"{name!r} names no table", advice=f"numbers go up to {MOST_NUMBER}, the smaller one first")
+    base = MANUFACTURER if found[1] == "MT" else 0
+    return range(base + first, base + last + 1)
 
 
 def _as_text(report: TableReport, *, raw: bool) -> str:
     lines = [f"{report.name} {report.title}".rstrip() + (f", {len(report.octets)} octets" if report.octets else "")]
     if report.problem:
         lines.append(f"  not decoded: {report.problem}")
-    width = max((len(field.path) for field in report.fields), default=0)
-    for field in report.fields:
-        place = f"  @{field.offset}+{field.length} {field.octets.hex(' ')}" if raw and field.offset is not None else ""
-        lines.append(f"  {field.path:{width}}  {field.text}{place}")
+    width = min(max((len(field.path) for field in report.fields), default=0), WIDEST_PATH)
+    lines += [_field_text(field, width, raw=raw) for field in report.fields]
     lines += [f"  remark: {remark}" for remark in report.remarks]
     if raw or (report.octets and not report.fields):
         lines += [f"  {at:6}  {report.octets[at : at + 16].hex(' ')}" for at in range(0, len(report.octets), 16)]
     return "\n".join(lines)
+
+
+def _field_text(field: Field, width: int, *, raw: bool) -> str:
+    """Return one line: path, value, unit, what it means, and with `raw` its place and octets."""
+    meaning = f"({field.note})" if field.note else ""
+    place = ""
+    if raw and field.offset is not None:
+        shown = field.octets[:MOST_SHOWN].hex(" ") + (" …" if len(field.octets) > MOST_SHOWN else "")
+        place = f" @{field.offset}+{field.length} {shown}"
+    said = " ".join(filter(None, (field.text, field.unit, meaning, place)))
+    return f"  {field.path:{width}}  {_printable(said)}"
+
+
+def _printable(text: str) -> str:
+    """Return text of a meter without what would steer a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def _as_json(report: TableReport) -> dict[str, object]:
@@ -90,6 +118,8 @@ def _as_json(report: TableReport) -> dict[str, object]:
         answer["problem"] = report.problem
     answer["fields"] = [
         {"path": field.path, "value": field.text}
+        | ({"unit": field.unit} if field.unit else {})
+        | ({"meaning": field.note} if field.note else {})
         | ({} if field.offset is None else {"offset": field.offset, "length": field.length})
         for field in report.fields
     ]

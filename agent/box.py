@@ -1,0 +1,47 @@
+"""The box of a configured agent: its clock, profiles, rules, and what it keeps of meters, visits and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from agent.audit import AuditLog
+from agent.clock.instant import Clock
+from agent.config import Config
+from agent.meter_record import MeterRecords
+from agent.recordings import Recordings
+from agent.visit import Box
+from drivers.base import Progress
+
+
+def configured_box(
+    config: Config,
+    clock: Clock,
+    *,
+    records: MeterRecords,
+    progress: Callable[[Progress], None] = lambda _progress: None,
+) -> Box:
+    """Return the box that `config` describes. Nothing is opened yet."""
+    settings = config.settings
+    return Box(
+        agent_id=config.agent_id,
+        clock=clock,
+        clock_settings=settings.clock,
+        profile_dirs=tuple(map(config.path, settings.agent.profile_directories)),
+        rule_set_dirs=tuple(map(config.path, settings.agent.rule_set_directories)),
+        records=records,
+        recordings=recordings_of(config),
+        audit=lambda: AuditLog(config.state_directory / "audit.jsonl", lambda: datetime.now(UTC)),
+        progress=progress,
+    )
+
+
+def records_of(config: Config) -> MeterRecords:
+    """Return the records of its meters that a configured agent keeps."""
+    return MeterRecords(config.state_directory / "meters")
+
+
+def recordings_of(config: Config) -> Recordings:
+    """Return the recordings that a configured agent keeps."""
+    settings = config.settings.recordings
+    return Recordings(config.recording_directory, keep=settings.period, budget_octets=settings.budget_octets)
