@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Sequence
 from typing import Protocol, cast
 
 from drivers.errors import MrspError
+from metersim.precise_loop import precise_loop
 
 #: Sub-command → (module that offers `add_arguments` and `serve`, what it does).
 COMMANDS = {
     "meter": ("metersim.meter.command", "a meter on a pty or a TCP port"),
     "truth": ("metersim.meter.truth_command", "what a correct reader must find in such a meter"),
     "ntp": ("metersim.ntp", "a time server"),
+    "gnss": ("metersim.gnss", "a satellite receiver on a pty, for a gpsd to listen to"),
     "mdsp": ("metersim.mdsp", "a reference MDSP: verifies, stores, acknowledges"),
     "broker": ("metersim.broker", "an MQTT broker with client certificates"),
     "pki": ("metersim.pki", "keys and certificates for all of them"),
@@ -56,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
         parser = argparse.ArgumentParser(prog=f"metersim {chosen.command}")
         command.add_arguments(parser)
         args = parser.parse_args(argv[1:])
-        return asyncio.run(_awaited(command.serve(args))) or 0
+        with asyncio.Runner(loop_factory=precise_loop) as runner:
+            return runner.run(_awaited(command.serve(args))) or 0
     except MrspError as error:
         print(f"metersim: {error}", file=sys.stderr)
         return error.exit_code

@@ -77,16 +77,35 @@ class Mdsp:
         """Serve until cancelled; connects again after a loss."""
         while True:
             try:
-                async with self._client() as client, asyncio.TaskGroup() as group:
+                async with self._client() as client:
                     await self._subscribe(client)
                     self.ready.set()
-                    arrived: asyncio.Queue[aiomqtt.Message] = asyncio.Queue()
-                    group.create_task(self._receive(client, arrived))
-                    group.create_task(self._consume(client, arrived))
-            except* aiomqtt.MqttError as group_of_errors:
-                _log.warning("broker: %s", group_of_errors.exceptions[0])
+                    await self._converse(client)
+            except aiomqtt.MqttError as error:
+                _log.warning("broker: %s", error)
             self.ready.clear()
             await asyncio.sleep(RETRY_S)
+
+    async def _converse(self, client: aiomqtt.Client) -> None:
+        """Receive and consume until one of them fails; raise what it raised.
+
+        No `TaskGroup`: that of Python 3.11 forgets a cancellation that comes while a task of it fails, and the MDSP
+        would not stop together with its broker.
+        """
+        arrived: asyncio.Queue[aiomqtt.Message] = asyncio.Queue()
+        tasks = [
+            asyncio.create_task(self._receive(client, arrived)),
+            asyncio.create_task(self._consume(client, arrived)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
 
     def _client(self) -> aiomqtt.Client:
         pki = self._config.pki

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import socket
 import struct
 import sys
 import time
@@ -19,6 +20,7 @@ HEADER = struct.Struct(
 )  # leap/version/mode, stratum, poll, precision, root delay, root dispersion, reference
 PACKET = 48
 CLIENT, SERVER = 3, 4
+SMEARING = 0x7F7F01FF  # reference id 127.127.1.255
 
 Address = tuple[str, int]
 
@@ -44,10 +46,13 @@ class Behaviour:
     root_delay_s: float = 0.0
     root_dispersion_s: float = 0.0005
     held_s: float = 0.0  # claims to have held the question this much longer than it did
+    offset_after: int = 0  # its clock is right for this many answers first
+    smear: bool = False  # says that it spreads a leap second, as chronyd says it
+    unreachable: bool = False  # nobody listens there: the network says so
 
 
 class NtpServer(asyncio.DatagramProtocol):
-    """One server. `answered` counts answers, `asked` questions; `address` is where it listens."""
+    """One server. `answered` counts answers, `asked` questions, `was_asked` tells of the first; `address`: where."""
 
     def __init__(
         self, behaviour: Behaviour | None = None, *, realtime_ns: Callable[[], int] = time.time_ns, seed: int = 0
@@ -55,15 +60,20 @@ class NtpServer(asyncio.DatagramProtocol):
         self.behaviour = behaviour or Behaviour()
         self.asked = 0
         self.answered = 0
+        self.was_asked = asyncio.Event()
         self._realtime_ns = realtime_ns
         self._random = random.Random(seed)
         self._began_ns: int | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._elsewhere: asyncio.DatagramTransport | None = None
+        self._refusing: socket.socket | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> Address:
         """Listen; port 0 takes a free one. Returns the address."""
         loop = asyncio.get_running_loop()
+        if self.behaviour.unreachable:
+            self._refuse(host, port)
+            return self.address
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, port))
         if self.behaviour.other_port:
             self._elsewhere, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=(host, 0))
@@ -72,6 +82,9 @@ class NtpServer(asyncio.DatagramProtocol):
     @property
     def address(self) -> Address:
         """Host and port that it listens on."""
+        if self._refusing is not None:
+            host, port = self._refusing.getsockname()[:2]
+            return host, port
         if self._transport is None:
             raise RuntimeError("the server was not started")
         host, port = self._transport.get_extra_info("sockname")[:2]
@@ -79,15 +92,24 @@ class NtpServer(asyncio.DatagramProtocol):
 
     def close(self) -> None:
         """Stop listening."""
+        if self._refusing is not None:
+            self._refusing.close()
         for transport in (self._transport, self._elsewhere):
             if transport is not None:
                 transport.close()
+
+    def _refuse(self, host: str, port: int) -> None:
+        """Hold a port that answers nobody: connected to itself, a socket has all others turned away by the kernel."""
+        self._refusing = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self._refusing.bind((host, port))
+        self._refusing.connect(self._refusing.getsockname())
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """Answer a client's question as the behaviour says; ignore everything else."""
         if len(data) < PACKET or data[0] & 0x07 != CLIENT:
             return
         self.asked += 1
+        self.was_asked.set()
         if self.behaviour.silent or self._random.random() < self.behaviour.lose:
             return
         transport = self._elsewhere or self._transport
@@ -101,7 +123,8 @@ class NtpServer(asyncio.DatagramProtocol):
         if self._began_ns is None:
             self._began_ns = now_ns
         drift_ns = int((now_ns - self._began_ns) * how.drift_ppm / 1_000_000)
-        theirs_ns = now_ns + drift_ns + int((how.offset_s + how.jump_s * self.answered) * NS)
+        offset_s = how.offset_s if self.answered >= how.offset_after else 0.0
+        theirs_ns = now_ns + drift_ns + int((offset_s + how.jump_s * self.answered) * NS)
         kissing = how.kiss is not None and self.answered >= how.kiss_after
         self.answered += 1
         reference = how.kiss if kissing and how.kiss is not None else how.reference
@@ -109,12 +132,12 @@ class NtpServer(asyncio.DatagramProtocol):
         origin = bytes(8) if how.wrong_origin else question[40:48]
         header = HEADER.pack(
             (how.leap << 6) | (version << 3) | how.mode,
-            0 if kissing else how.stratum,
+            0 if kissing else max(how.stratum, 2) if how.smear else how.stratum,
             6,
             -20,
             int(how.root_delay_s * 65_536),
             int(how.root_dispersion_s * 65_536),
-            int.from_bytes(reference.encode("ascii")[:4].ljust(4, b"\0"), "big"),
+            SMEARING if how.smear else int.from_bytes(reference.encode("ascii")[:4].ljust(4, b"\0"), "big"),
         )
         received = timestamp(theirs_ns - int(how.held_s * NS))
         return header + timestamp(theirs_ns - 16 * NS) + origin + received + timestamp(theirs_ns)
@@ -147,6 +170,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root-delay", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--root-dispersion", type=float, default=0.0005, metavar="SECONDS")
     parser.add_argument("--held", type=float, default=0.0, metavar="SECONDS", help="claims to have held the question")
+    parser.add_argument("--offset-after", type=int, default=0, metavar="N", help="the offset only after N answers")
+    parser.add_argument("--smear", action="store_true", help="says that it spreads a leap second")
+    parser.add_argument("--unreachable", action="store_true", help="nobody listens at the address")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -170,6 +196,9 @@ def behaviour_of(args: argparse.Namespace) -> Behaviour:
         root_delay_s=args.root_delay,
         root_dispersion_s=args.root_dispersion,
         held_s=args.held,
+        offset_after=args.offset_after,
+        smear=args.smear,
+        unreachable=args.unreachable,
     )
 
 

@@ -9,22 +9,31 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured figure; without `bound` it is told, not judged."""
+    """One measured figure; without a bound it is told, not judged."""
 
     name: str
     measured: float
     unit: str = ""
-    bound: float | None = None
+    below: float | None = None
+    at_least: float | None = None
     note: str = ""
 
     @property
     def holds(self) -> bool:
-        return self.bound is None or self.measured < self.bound
+        too_much = self.below is not None and self.measured >= self.below
+        too_little = self.at_least is not None and self.measured < self.at_least
+        return not (too_much or too_little)
+
+    @property
+    def bound(self) -> str:
+        """The bound in words; empty if there is none."""
+        if self.below is not None:
+            return f"< {self.below:g} {self.unit}".rstrip()
+        return "" if self.at_least is None else f">= {self.at_least:g} {self.unit}".rstrip()
 
     def row(self) -> tuple[str, str, str, str]:
-        bound = "" if self.bound is None else f"< {self.bound:g} {self.unit}".rstrip()
-        verdict = "" if self.holds else "  TOO MUCH"
-        return (self.name, f"{self.measured:.4g} {self.unit}".rstrip(), bound + verdict, self.note)
+        verdict = "" if self.holds else "  MISSED"
+        return (self.name, f"{self.measured:.4g} {self.unit}".rstrip(), self.bound + verdict, self.note)
 
 
 @dataclass(slots=True)
@@ -39,9 +48,15 @@ class Figures:
 
     def judge(self, name: str, measured: float, unit: str = "", *, below: float, note: str = "") -> None:
         """Put a figure into the table and fail the test if it is not below its bound."""
-        figure = Figure(name, measured, unit, below, note)
+        self._judge(Figure(name, measured, unit, below=below, note=note))
+
+    def require(self, name: str, measured: float, unit: str = "", *, at_least: float, note: str = "") -> None:
+        """Put a figure into the table and fail the test if it does not reach its bound."""
+        self._judge(Figure(name, measured, unit, at_least=at_least, note=note))
+
+    def _judge(self, figure: Figure) -> None:
         self.rows.append(figure)
-        assert figure.holds, f"{name}: {measured:.4g} {unit}, and not below {below:g}"
+        assert figure.holds, f"{figure.name}: {figure.measured:.4g} {figure.unit}, and not {figure.bound}"
 
     def lines(self) -> list[str]:
         """Return the table as text."""

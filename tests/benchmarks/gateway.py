@@ -161,8 +161,8 @@ def wait_for(lines: Iterator[str], text: str) -> None:
     raise AssertionError(f"ended without {text!r}:\n{''.join(seen)}")
 
 
-def resident_mb(process: subprocess.Popen[str]) -> float:
+def resident_mb(pid: int) -> float:
     """Return the resident memory of a process in megabytes of 1,048,576 octets, shared pages included."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
+    status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) / 1024

@@ -29,10 +29,10 @@ def test_an_idle_service_is_small(figures: Figures, tmp_path: Path) -> None:
         with gateway.agent() as agent:
             assert agent.stderr is not None
             wait_for(agent.stderr, "next attempt in")
-            unconnected = resident_mb(agent)
+            unconnected = resident_mb(agent.pid)
         with gateway.broker() as log, gateway.agent() as agent:
             wait_for(log, f"Received PUBLISH from {AGENT}")  # its status: all is under way
-            connected = resident_mb(agent)
+            connected = resident_mb(agent.pid)
     figures.judge("`mrsp run` idle, no broker", unconnected, "MB", below=BOUND_MB, note="VmRSS, 3 meters")
     figures.judge("`mrsp run` idle, connected", connected, "MB", below=BOUND_MB, note="VmRSS, 3 meters, TLS")
 
@@ -42,7 +42,7 @@ def test_a_service_that_has_read_and_forwarded_is_small(figures: Figures, tmp_pa
         gateway = Gateway.create(tmp_path, ntp=ntp, meters=[Meter(address, due_in_s=10), *IDLE[1:]])
         with gateway.broker(), gateway.mdsp() as events, gateway.agent() as agent:
             next(event for event in events if event.get("verdict") == "new" and event.get("kind") == "readings")
-            after = resident_mb(agent)
+            after = resident_mb(agent.pid)
     figures.judge("  after reading and forwarding 35 days", after, "MB", below=BOUND_MB, note="VmRSS")
 
 

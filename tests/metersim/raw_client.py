@@ -29,9 +29,13 @@ def crc(octets: bytes) -> bytes:
     return (value ^ 0xFFFF).to_bytes(2, "little")
 
 
-def packet(data: bytes, ctrl: int = 0, seq: int = 0) -> bytes:
-    body = bytes([0xEE, 0, ctrl, seq]) + len(data).to_bytes(2, "big") + data
+def packet(data: bytes, ctrl: int = 0, seq: int = 0, identity: int = 0) -> bytes:
+    body = bytes([0xEE, identity, ctrl, seq]) + len(data).to_bytes(2, "big") + data
     return body + crc(body)
+
+
+def negotiate(packet_size: int, packets: int, *baud_codes: int) -> bytes:
+    return bytes([0x60 + len(baud_codes)]) + packet_size.to_bytes(2, "big") + bytes([packets, *baud_codes])
 
 
 def security(password: str) -> bytes:
@@ -44,6 +48,16 @@ def full_read(table: int) -> bytes:
 
 def offset_read(table: int, offset: int, count: int) -> bytes:
     return b"\x3f" + table.to_bytes(2, "big") + offset.to_bytes(3, "big") + count.to_bytes(2, "big")
+
+
+def index_read(table: int, indices: tuple[int, ...], elements: int) -> bytes:
+    path = b"".join(index.to_bytes(2, "big") for index in indices)
+    return bytes([0x30 + len(indices)]) + table.to_bytes(2, "big") + path + elements.to_bytes(2, "big")
+
+
+def offset_write(table: int, offset: int, data: bytes) -> bytes:
+    head = b"\x4f" + table.to_bytes(2, "big") + offset.to_bytes(3, "big")
+    return head + len(data).to_bytes(2, "big") + data + bytes([-sum(data) & 0xFF])
 
 
 def full_write(table: int, data: bytes) -> bytes:
@@ -68,6 +82,7 @@ class RawClient:
         self.echo = echo
         self.toggle = 0
         self.toggles_seen: list[int] = []
+        self.largest = 0  # octets of the largest packet received
 
     async def send(self, octets: bytes) -> None:
         if isinstance(self._write, int):
@@ -95,6 +110,7 @@ class RawClient:
         assert crc(head + rest[:-2]) == rest[-2:]
         await self.send(bytes([ACK]))
         self.toggles_seen.append(head[2] >> 5 & 1)
+        self.largest = max(self.largest, len(head) + len(rest))
         return rest[:-2], head[2], head[3]
 
     async def request(self, data: bytes) -> bytes:
@@ -102,6 +118,24 @@ class RawClient:
         await self.send(packet(data, self.toggle << 5))
         self.toggle ^= 1
         assert (await self.take(1))[0] == ACK
+        return await self.answer()
+
+    async def request_in_pieces(self, data: bytes, size: int) -> bytes:
+        """One request in packets of `size` octets of data, each acknowledged; the whole answer."""
+        if len(data) <= size:
+            return await self.request(data)
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        for number, piece in enumerate(pieces[:-1]):
+            ctrl = 0x80 | 0x40 * (number == 0) | self.toggle << 5
+            assert await self.raw(packet(piece, ctrl, len(pieces) - 1 - number), 1) == bytes([ACK])
+            self.toggle ^= 1
+        await self.send(packet(pieces[-1], 0x80 | self.toggle << 5))
+        self.toggle ^= 1
+        assert (await self.take(1))[0] == ACK
+        return await self.answer()
+
+    async def answer(self) -> bytes:
+        """All packets of the answer to a request that is acknowledged."""
         answer, _, seq = await self.receive()
         while seq:
             more, _, following = await self.receive()

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from metersim.cli import main
-from metersim.meter import running_meter
+from metersim.meter import load_scenario, parse_faults, running_meter
+from metersim.meter.fleet import serve_meters
+from metersim.meter.serving import Serving
 from tests.metersim.raw_client import IDENTIFY, LOGON, RawClient, connected, packet, security, set_speed
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
@@ -116,6 +118,33 @@ async def test_two_sessions_on_one_terminal() -> None:
     assert await process.wait() == 0
 
 
+async def test_many_meters_in_one_process_each_on_its_own_line() -> None:
+    count = 3
+    process, first = await _started("meter", "--tcp", "0", "--count", str(count), "--scenario", "minimal")
+    assert process.stdout is not None
+    addresses = [first, *[(await process.stdout.readline()).decode().strip() for _ in range(count - 1)]]
+    assert len(set(addresses)) == count
+    found = []
+    for address in addresses:
+        async with connected(address) as client:
+            await client.log_on(password=None, negotiate=False)
+            found.append((await client.read(5)).rstrip())
+    assert found == [b"M-1", b"M-2", b"M-3"]
+    process.terminate()
+    assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("number", [0, 1])
+async def test_the_meters_of_a_fleet_count_up(number: int) -> None:
+    serving = Serving(
+        load_scenario("residential-tou"), NOW, seed=5, tcp=0, faults=parse_faults(["wrong_meter_id=0099"])
+    )
+    async with serve_meters(serving, 2) as meters:
+        one = meters[number]
+        assert (one.meter.meter_id, one.meter.seed) == (f"{99 + number:04}", 5 + number)
+        assert one.truth().meter_id == f"{99 + number:04}"
+
+
 def test_truth_prints_what_the_model_says(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["truth", "--scenario", "profile-35d", "--seed", "7", "--now", NOW_TEXT]) == 0
     truth = json.loads(capsys.readouterr().out)
@@ -143,7 +172,9 @@ def test_wrong_arguments_end_with_status_2(
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["meter", "--now", "2026-11-21T12:00"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["meter", "--now", "2026-11-21T12:00"], ["meter", "--count", "0"], ["nonsense"]]
+)
 def test_wrong_usage_ends_with_status_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

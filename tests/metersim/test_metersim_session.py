@@ -120,7 +120,7 @@ async def test_base_state_serves_identify_only(client: RawClient, request_: byte
     assert await client.request(request_) == ISSS
 
 
-@pytest.mark.parametrize("request_", [full_read(1), security("00000000"), LOGOFF])
+@pytest.mark.parametrize("request_", [full_read(1), LOGOFF])
 async def test_id_state_reads_nothing(client: RawClient, request_: bytes) -> None:
     assert (await client.request(IDENTIFY))[0] == 0
     assert await client.request(request_) == ISSS

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 
 from drivers.c1219 import codec
-from drivers.c1219.decade0 import ProcedureInitiate
+from drivers.c1219.decade0 import ProcedureInitiate, ProcedureResponse
 from drivers.errors import DataError
 from drivers.psem.codes import ResponseCode
 from drivers.psem.replies import IdentifyReply
 from drivers.secret import Secret
+from metersim.meter.bad_data import DATA_SETS, Spoiler
+from metersim.meter.clock import MICROSECONDS
+from metersim.meter.fault_values import GARBAGE
 from metersim.meter.faults import Faults
 from metersim.meter.model import Meter
-from metersim.meter.procedures import Procedures
+from metersim.meter.procedures import Moment, Procedures
 from metersim.meter.tables.image import Image
 
 OPEN_TABLES = frozenset({0, 1, 5})  # readable without a password
-_DATA_SETS = range(64, 68)
 _PADDING = b"\0 "
 _WRITE_LEVEL = 2
 _WRONG_SIZE_OCTETS = bytes(3)
@@ -35,6 +38,7 @@ class Application:
     faults: Faults
     true_us: Callable[[], int]
     seconds: Callable[[], float]
+    skip: Callable[[int], None] = lambda _us: None  # lets virtual time jump ahead, in microseconds
     last_read: dict[int, int] = field(default_factory=dict)  # table → true time of its last snapshot
     forget_session: bool = False  # the fault `isss_after` wants the session dropped after this answer
     _level: int = 0
@@ -44,6 +48,17 @@ class Application:
     _requests: int = 0
     _reads: int = 0
     _snapshots: dict[int, bytes] = field(default_factory=dict)
+    _shifts: int = 0
+
+    def __post_init__(self) -> None:
+        self._procedures = Procedures(self.meter, self.image.context, self.faults.procedures)
+        self._spoiler = Spoiler(
+            self.faults.bad_data,
+            self.image.context,
+            self.meter.seed,
+            lambda number: self.image.octets(number, self.true_us()),
+        )
+        self._spoiler.check()
 
     def _refusal(self) -> ResponseCode | None:
         """What faults answer to any request, in place of the meter."""
@@ -97,7 +112,7 @@ class Application:
         octets = self._octets(table, fresh=not offset)
         if octets is None:
             return ResponseCode.IAR
-        if offset is None:
+        if offset is None or table in self.faults.bad_data.zero_length:
             return octets
         end = offset + (count or 0)
         if not count or offset >= len(octets) or (end > len(octets) and layout.past_end == "refuse"):
@@ -111,7 +126,7 @@ class Application:
         if refusal := self._may_read(table):
             return refusal
         octets = self._octets(table, fresh=True)
-        memory = self.meter.memories.get(table - 63) if table in _DATA_SETS else None
+        memory = self.meter.memories.get(table - 63) if table in DATA_SETS else None
         if octets is None or memory is None or len(indices) != 1:
             return ResponseCode.IAR
         size = len(octets) // memory.layout.blocks
@@ -119,8 +134,9 @@ class Application:
         return octets[begin:end] if begin < end <= len(octets) else ResponseCode.IAR
 
     def read_default(self) -> bytes | ResponseCode:
-        """There is no default set (ST00 DEFAULT_SET_USED = 0)."""
-        return self._refusal() or ResponseCode.SNS
+        """Give the one table of the default set, where the meter has one (ST00 DEFAULT_SET_USED)."""
+        table = self.meter.scenario.layout.default_table
+        return (self._refusal() or ResponseCode.SNS) if table is None else self.read_table(table, None, None)
 
     def write_table(self, table: int, offset: int | None, data: bytes) -> ResponseCode:
         """Only ST07 can be written, whole and with the second level of access."""
@@ -136,8 +152,8 @@ class Application:
             return ResponseCode.IAR
         if not isinstance(request, ProcedureInitiate):
             return ResponseCode.IAR
-        procedures = Procedures(self.meter, self.image.context)
-        self.image.response = procedures.execute(request, self.true_us(), self._user_id)
+        self._procedures.write(request, Moment(self.true_us(), self._user_id))
+        self.forget_session, self._procedures.restart = self._procedures.restart, False
         return ResponseCode.OK
 
     def write_index(self, table: int, indices: tuple[int, ...], data: bytes) -> ResponseCode:  # noqa: ARG002
@@ -156,27 +172,40 @@ class Application:
         self._reads += 1
         if self._reads <= self.faults.dnr:
             return ResponseCode.DNR
-        if table in self.faults.refuse:
-            return self.faults.refuse[table]
+        if refusal := self._table_fault(table):
+            return refusal
         if table not in self.image.tables:
             return ResponseCode.IAR
         if table not in OPEN_TABLES and self._level < self.meter.scenario.psem.read_level:
             return ResponseCode.ISC
         return None
 
+    def _table_fault(self, table: int) -> ResponseCode | None:
+        if self.faults.one_bad_table.get(table, GARBAGE) != GARBAGE:
+            return ResponseCode.ERR  # the line puts the odd code in its place
+        return self.faults.refuse.get(table)
+
     def _octets(self, table: int, *, fresh: bool) -> bytes | None:
         """The table as this client is shown it; profile data are always live."""
-        if not fresh and table in self._snapshots and table not in _DATA_SETS:
+        if not fresh and table in self._snapshots and table not in DATA_SETS:
             return self._snapshots[table]
         now = self.true_us()
+        if table == ProcedureResponse.number:
+            self.image.response = self._procedures.read()
         octets = self.image.octets(table, now)
         if octets is None:
             return None
         self.last_read[table] = now
+        octets = self._spoiler.spoil(table, octets)
+        if table in self.faults.one_bad_table:
+            octets = Random(f"{self.meter.seed}/{table}").randbytes(len(octets))
         if table in self.faults.truncate:
             left = self.faults.truncate[table]
             octets = octets[: len(octets) // 2 if left is None else left]
         if table in self.faults.wrong_size:
             octets += _WRONG_SIZE_OCTETS
         self._snapshots[table] = octets
+        if table in DATA_SETS and self._shifts < self.faults.shifting_profile:
+            self._shifts += 1
+            self.skip(self.meter.memories[table - DATA_SETS.start + 1].length * MICROSECONDS)
         return octets

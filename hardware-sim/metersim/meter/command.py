@@ -1,4 +1,4 @@
-"""`metersim meter`: serve one simulated meter until stopped."""
+"""`metersim meter`: serve simulated meters until stopped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 
 from drivers.errors import UsageError
 from metersim.meter.faults import faults_help, parse_faults
+from metersim.meter.fleet import serve_meters
 from metersim.meter.scenario import Scenario
 from metersim.meter.scenario_file import load_scenario, scenario_names
-from metersim.meter.serving import Serving, serve_meter
+from metersim.meter.serving import Serving
 
-DESCRIPTION = "Serve a simulated ANSI C12.18/C12.19 meter. The address is the first line of output."
+DESCRIPTION = "Serve a simulated ANSI C12.18/C12.19 meter, or many. The address is the first line of output."
 DEFAULT_SCENARIO = "residential-tou"
 
 
@@ -33,6 +34,14 @@ def tcp_port(text: str) -> int:
     if not 0 <= port <= 65_535:
         raise argparse.ArgumentTypeError(f"{text} is no port")
     return port
+
+
+def meter_count(text: str) -> int:
+    """Parse a number of meters for argparse."""
+    count = int(text)
+    if not 1 <= count <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 to 1000")
+    return count
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n"
         "  metersim meter --scenario commercial-4ch --baud-pace\n"
-        "  metersim meter --tcp 0 --seed 7 --fault garble=0.001 --fault clock_offset=200\n\n"
+        "  metersim meter --tcp 0 --seed 7 --fault garble=0.001 --fault clock_offset=200\n"
+        "  metersim meter --tcp 4001 --count 200 --scenario profile-35d --baud-pace\n\n"
         f"faults:\n{faults_help()}"
     )
     where = parser.add_mutually_exclusive_group()
@@ -68,6 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--tcp", type=tcp_port, metavar="PORT", help="serve on a TCP port of 127.0.0.1; 0 takes a free one"
     )
+    parser.add_argument(
+        "--count", type=meter_count, default=1, metavar="N",
+        help="serve N meters, each on a line of its own, one address a line; ids, seeds and ports count up",
+    )  # fmt: skip
     add_model_arguments(parser)
     parser.add_argument(
         "--freeze", action="store_true", help="the meter's time stands still: what it holds is what `truth` says"
@@ -105,11 +119,11 @@ async def serve(args: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     try:
-        async with serve_meter(serving) as meter:
-            sys.stdout.write(f"{meter.address}\n")
+        async with serve_meters(serving, args.count) as meters:
+            sys.stdout.writelines(f"{meter.address}\n" for meter in meters)
             sys.stdout.flush()
             stopping = asyncio.create_task(stopped.wait())
-            await asyncio.wait({stopping, meter.task}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, *(meter.task for meter in meters)}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
     except OSError as error:
         raise UsageError(f"the line cannot be opened: {error}", advice="take another --tcp PORT, or 0") from error

@@ -1,7 +1,8 @@
 """One meter on one line: moves bytes between port and PSEM core, at the speed of the line if asked to.
 
 Pacing works on deadlines that follow each other on the event loop's clock, so that what a sleep oversleeps is not added
-up: byte n of a message is through 10·n bit times after the message began, whatever happened to byte n − 1.
+up: byte n of a message is through 10·n bit times after the message began, whatever happened to byte n − 1. The meter is
+told when a byte was through and when its timers were due, not when this program got around to it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 from drivers.psem.meter import Ended, MeterSession, Served, SpeedChanged
+from drivers.psem.packet import ACK
 from drivers.psem.services import FullRead, IndexRead, OffsetRead
+from metersim.meter import iec
 from metersim.meter.faults import Faults
 from metersim.meter.ports import Port
 from metersim.meter.wire_faults import ByteFaults, PacketFaults
 
 _BITS = 10  # of one byte: start, eight data, stop
-_SLICE_S = 0.02  # handed over at once; far below every time-out
 _SPEED_GRACE_S = 0.3
-_READS = (FullRead, IndexRead, OffsetRead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class LineOptions:
     paced: bool = False
     echo: bool = False
     seed: int = 1
+    slice_s: float = 0.02  # of a paced line, handed over at once; far below every time-out
 
 
 class Line:
@@ -49,8 +52,11 @@ class Line:
         self._inbound = ByteFaults(faults, f"{options.seed}/in")
         self._outbound = ByteFaults(faults, f"{options.seed}/out")
         self._packets = PacketFaults(faults, f"{options.seed}/packets")
-        self._table_reply = False
-        self._received_until = self._sent_until = self._loop.time()
+        self._delays = Random(f"{options.seed}/delays")
+        self._iec = iec.IecPort(always=faults.iec == "always") if faults.iec else None
+        self._echo = options.echo or faults.echo or faults.reversed_probe == "reflects"
+        self._table: int | None = None  # that the present answer is about
+        self._received_until = self._sent_until = self._moment = self._loop.time()
         self.bytes_received = 0
         self.bytes_sent = 0
         self._dropped = False
@@ -92,44 +98,71 @@ class Line:
                         await self._woken.wait()
                 self._woken.clear()
                 if not self._arrived:
-                    self._happened(self._session.tick(self._loop.time()), port)
+                    self._it_is(self._loop.time() if deadline is None else deadline)
+                    self._happened(self._session.tick(self._moment), port)
             self._answer()
+
+    def _it_is(self, when: float) -> None:
+        """Move the meter's time on, never back, and never ahead of the loop's."""
+        self._moment = max(self._moment, min(when, self._loop.time()))
 
     async def _take(self, port: Port) -> None:
         """Let one slice of what arrived travel, then give it to the meter."""
         at, chunk = self._arrived.popleft()
         if character_s := self._character_s:
-            length = max(1, int(_SLICE_S / character_s))
+            length = max(1, int(self._options.slice_s / character_s))
             if len(chunk) > length:
                 self._arrived.appendleft((at, chunk[length:]))
                 chunk = chunk[:length]
             self._received_until = max(self._received_until, at) + len(chunk) * character_s
             await _sleep_until(self._received_until, self._loop)
+        self._it_is(self._received_until if character_s else at)
         wrong = self._wrong_speed(port)
         self.bytes_received += len(chunk)
-        if self._options.echo:
+        if self._echo:
             await self._hand_over(port, chunk, wrong_speed=wrong)
-        heard = self._inbound.through(chunk, wrong_speed=wrong)
-        self._happened(self._session.feed(heard, self._loop.time()), port)
+        if not self._faults.reversed_probe:
+            self._hear(self._inbound.through(chunk, wrong_speed=wrong), port)
+
+    def _hear(self, heard: bytes, port: Port) -> None:
+        """Give the meter what is left of the bytes that were sent to it."""
+        if self._iec is not None:
+            if answer := self._iec.hear(heard):
+                self._leave(self._moment + iec.REACTION_S, answer)
+            return
+        if self._faults.seven_bits == "both":
+            heard = iec.heard_as_7e1(heard)
+        self._happened(self._session.feed(heard, self._moment), port)
 
     def _happened(self, events: list[Served | SpeedChanged | Ended], port: Port) -> None:
         for event in events:
             match event:
                 case Served(request, _, _):
-                    self._table_reply = isinstance(request, _READS)
+                    self._table = request.table if isinstance(request, FullRead | IndexRead | OffsetRead) else None
                 case Ended(reason, _) if reason != "Terminate":
                     port.discard()
                 case _:  # a new speed is the session's, and asked of it
                     pass
 
     def _answer(self) -> None:
-        now = self._loop.time()
-        while output := self._session.take_output(now):
-            output = self._packets.rewrite(output, table_reply=self._table_reply)
-            self._leaving.append((now + self._faults.late_s, output))
-            self._to_send.set()
+        while output := self._session.take_output(self._moment):
+            output = self._packets.rewrite(output, table=self._table)
+            if self._faults.seven_bits:
+                output = iec.sent_as_7e1(output)
+            at = self._moment + self._faults.late_s
+            if slow_s := self._faults.slow_answers_s:
+                answer = output.removeprefix(ACK)
+                self._leave(at, output[: len(output) - len(answer)])
+                output, at = answer, at + slow_s * self._delays.uniform(0.5, 1) if len(answer) < len(output) else at
+            self._leave(at, output)
             if self._forget():
                 self._session.power_fail("the session is forgotten")
+
+    def _leave(self, at: float, output: bytes) -> None:
+        """Put octets in line for sending, not before `at`."""
+        if output:
+            self._leaving.append((at, output))
+            self._to_send.set()
 
     async def _send(self, port: Port) -> None:
         while True:
@@ -142,7 +175,7 @@ class Line:
     async def _transmit(self, port: Port, at: float, output: bytes) -> None:
         """Send one message, in slices that arrive when their last bit would."""
         character_s = self._character_s
-        length = max(1, int(_SLICE_S / character_s)) if character_s else len(output)
+        length = max(1, int(self._options.slice_s / character_s)) if character_s else len(output)
         self._sent_until = max(self._sent_until, at)
         for begin in range(0, len(output), length):
             piece = output[begin : begin + length]

@@ -7,7 +7,7 @@ channel's pulses is the advance of the register over the same time, flagged inte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from metersim.meter.calendar import Calendar
@@ -83,6 +83,7 @@ class Happenings:
     supply: Supply
     missing: frozenset[int] = frozenset()  # interval numbers
     test_since_us: int | None = None
+    tested: tuple[tuple[int, int], ...] = ()  # earlier times in test mode
 
 
 @dataclass
@@ -103,6 +104,18 @@ class Memory:
     def completed(self, at: int) -> int:
         """How many intervals have ended by this meter time."""
         return max(0, (at - self.start) // self.length)
+
+    def happen(self, happenings: Happenings) -> None:
+        """Take other happenings from now on."""
+        self.happenings = happenings
+        self._cache = None
+
+    def begin_anew(self, at: int) -> None:
+        """Forget every interval that has ended by this meter time; the one in progress becomes the first."""
+        done = self.completed(at)
+        self.start += done * self.length
+        missing = frozenset(number - done for number in self.happenings.missing if number >= done)
+        self.happen(replace(self.happenings, missing=missing))
 
     def blocks(self, at: int, clock: MeterClock) -> list[Block]:
         """The blocks in memory, oldest first; the last one may be unfilled."""
@@ -160,7 +173,8 @@ class Memory:
             long=any(step < 0 for step in steps),
             forward=any(step > 0 for step in steps),
             backward=any(step < 0 for step in steps),
-            test=test_since is not None and end_us > test_since,
+            test=(test_since is not None and end_us > test_since)
+            or any(begin_us < to and end_us > since for since, to in self.happenings.tested),
             dst=self.calendar.dst_at(end - 1),
         )
 

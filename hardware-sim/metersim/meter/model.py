@@ -23,6 +23,7 @@ from metersim.meter.events import (
     programmed_events,
     supply_of,
 )
+from metersim.meter.interventions import Interventions, Mode
 from metersim.meter.load import Flow
 from metersim.meter.memory import MAXIMUM, Counting, Happenings, Memory
 from metersim.meter.quantity import Scaling
@@ -65,6 +66,7 @@ class Meter:
     start_us: int
     mishaps: Mishaps = field(default_factory=Mishaps)
     last_read: dict[int, int] = field(default_factory=dict)  # list number of SP05 → entries acknowledged
+    done: Interventions = field(default_factory=Interventions)
 
     def __post_init__(self) -> None:
         spec = self.scenario.clock or Clock(shows="utc", dst="none", zone_min=0)
@@ -140,7 +142,22 @@ class Meter:
         flow.surges = {slot: 2 * int((counting.maximum or 0) / counting.per_pulse) + 1000}
 
     @property
+    def mode(self) -> Mode:
+        """What ST03 says besides that it meters."""
+        return self.done.mode or ("metering" if self.test_since_us is None else "test")
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Standard flags of ST03."""
+        return () if self.done.standard_flags_cleared else self.scenario.status.flags
+
+    @property
     def test_since_us(self) -> int | None:
+        """When the test mode that the meter is in began."""
+        return self._planned_test_us if self.done.mode is None else self.done.test_since_us
+
+    @property
+    def _planned_test_us(self) -> int | None:
         minutes = self.scenario.status.test_mode_since_min or (45 if self.mishaps.test_mode else None)
         return None if minutes is None else self.start_us - minutes * 60 * MICROSECONDS
 
@@ -173,14 +190,19 @@ class Meter:
     def self_reads(self, true_us: int) -> list[PastSet]:
         """ST26, oldest first; the sequence counts days since installation."""
         count = self.scenario.registers.self_reads
-        moments = self.calendar.self_reads(self.calendar.start, self.now(true_us), count)
-        return [self._past(at, round((at - self.calendar.start) / 86_400), before=True) for at in moments]
+        daily = self.calendar.self_reads(self.calendar.start, self.now(true_us), count)
+        asked = self.done.self_reads
+        moments = sorted([*daily, *asked])[-count:] if count else []
+        return [
+            self._past(at, (at - self.calendar.start + DAY // 2) // DAY + sum(time <= at for time in asked))
+            for at in moments
+        ]
 
     def events(self, true_us: int) -> list[LoggedEvent]:
         """Every event that ever was, oldest first, numbered from 1."""
         events = programmed_events(self.calendar, self.supply, self.clock, self.now(true_us))
-        if self.test_since_us is not None:
-            events.append(LoggedEvent(self.now(self.test_since_us), TEST_MODE_STARTED, user_id=2))
+        if self._planned_test_us is not None:
+            events.append(LoggedEvent(self.now(self._planned_test_us), TEST_MODE_STARTED, user_id=2))
         keyed = [(event.at, event) for event in events]
         latest = 0
         for visit in self._visits:  # stay in their order also where one set the clock back
@@ -188,6 +210,10 @@ class Meter:
             keyed.append((latest, visit))
         keyed.sort(key=lambda pair: pair[0])
         return [replace(event, sequence=k) for k, (_, event) in enumerate(keyed, start=1)]
+
+    def log(self, event: LoggedEvent) -> None:
+        """Log what a visitor did."""
+        self._visits.append(event)
 
     def history(self, true_us: int) -> list[LoggedEvent]:
         """The history log: what people did, numbered on its own from 1."""

@@ -165,8 +165,10 @@ class TcpPort:
 
     async def send(self, chunk: bytes) -> None:
         """Write to the client, if there is one."""
-        if self._client is not None:
-            self._client.write(chunk)
+        if self._client is None:
+            return
+        self._client.write(chunk)
+        if not self._drained.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PATIENCE_S):
                     await self._drained.wait()

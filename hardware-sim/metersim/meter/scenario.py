@@ -74,6 +74,7 @@ class Layout(Part, frozen=True):
     access: Literal["full", "offset", "index", "any"] = "offset"
     past_end: Literal["refuse", "short"] = "refuse"  # offset read past the end: IAR, or what is left
     too_long: Literal["onp", "iar", "rno"] = "onp"  # full read larger than the negotiated packets carry
+    default_table: Annotated[int, Meta(ge=0, le=2039)] | None = None  # what a read of the default set gives
     manufacturer_status: Annotated[int, Meta(ge=0, le=16)] = 1  # octets of ED_MFG_STATUS
 
 
@@ -105,6 +106,7 @@ class Psem(Part, frozen=True):
         Password(password="00000000", level=1),  # noqa: S106 - a simulated meter's
         Password(password="11111111", level=2),  # noqa: S106
     )
+    early_security: bool = True  # the password may be shown before Logon; false: ISSS
     lockout: Annotated[int, Meta(ge=0, le=255)] = 3  # wrong passwords until the port locks; 0: never
     lockout_s: Annotated[float, Meta(gt=0, le=86_400)] = 900.0
 

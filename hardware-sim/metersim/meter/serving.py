@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ from pathlib import Path
 from drivers.psem.codes import ResponseCode
 from drivers.psem.meter import MeterLimits, MeterSession
 from drivers.psem.options import PsemOptions, Timing
+from metersim.meter import iec
 from metersim.meter.application import Application
 from metersim.meter.calendar import wall
 from metersim.meter.clock import MICROSECONDS
@@ -25,8 +26,12 @@ from metersim.meter.scenario_file import load_scenario
 from metersim.meter.tables.image import Image
 from metersim.meter.truth import Truth, truth_of
 
+OpenPort = Callable[[Callable[[bytes], None]], Awaitable[Port]]  # given what is to be called with what comes in
+
 _NEGOTIATE = 0x60
 _BASE_BAUD = 9600
+_SERIAL_SLICE_S = 0.02  # a USB adapter hands over what came in every 16 ms
+_NETWORK_SLICE_S = 0.05  # a serial device server waits for more before it sends a segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,22 @@ class RunningMeter:
         return wall(at // MICROSECONDS).replace(microsecond=at % MICROSECONDS)
 
 
-def _virtual_clock(serving: Serving, seconds: Callable[[], float]) -> Callable[[], int]:
+class VirtualClock:
     """True time in microseconds, running at the wanted rate from the wanted start."""
-    start, began = microseconds(serving.now), seconds()
-    spec = serving.scenario.clock
-    rate = serving.rate if serving.rate is not None else (spec.rate if spec else 1)
-    return lambda: start + int((seconds() - began) * MICROSECONDS) * rate
+
+    def __init__(self, serving: Serving, seconds: Callable[[], float]) -> None:
+        spec = serving.scenario.clock
+        self._rate = serving.rate if serving.rate is not None else (spec.rate if spec else 1)
+        self._start = microseconds(serving.now)
+        self._seconds = seconds
+        self._began = seconds()
+
+    def __call__(self) -> int:
+        return self._start + int((self._seconds() - self._began) * MICROSECONDS) * self._rate
+
+    def skip(self, skipped_us: int) -> None:
+        """Let so much time have passed at once."""
+        self._start += skipped_us
 
 
 def _session(application: Application, serving: Serving, now: float) -> MeterSession:
@@ -85,7 +100,7 @@ def _session(application: Application, serving: Serving, now: float) -> MeterSes
     options = PsemOptions(
         timing=Timing(
             inter_character_s=psem.inter_character_s,
-            response_s=psem.response_s + faults.late_s,
+            response_s=psem.response_s + faults.late_s + faults.slow_answers_s,
             channel_traffic_s=psem.traffic_s,
             turnaround_s=psem.turnaround_ms / 1000,
         ),
@@ -98,27 +113,36 @@ def _session(application: Application, serving: Serving, now: float) -> MeterSes
         bauds=psem.bauds,
         refused=frozenset() if psem.negotiate and not faults.no_negotiate else frozenset({_NEGOTIATE}),
         too_long=ResponseCode[serving.scenario.layout.too_long.upper()],
+        early_security=psem.early_security,
     )
-    return MeterSession(application, now, options=options, limits=limits, baud=_BASE_BAUD)
+    return MeterSession(application, now, options=options, limits=limits, baud=iec.BAUD if faults.iec else _BASE_BAUD)
+
+
+async def _open_port(serving: Serving, received: Callable[[bytes], None]) -> Port:
+    return PtyPort(received) if serving.tcp is None else await TcpPort(received).listen(serving.tcp)
 
 
 @asynccontextmanager
-async def serve_meter(serving: Serving) -> AsyncIterator[RunningMeter]:
-    """Serve one meter while the context lasts. Raises `ScenarioError`, and `OSError` if the port cannot be had."""
+async def serve_meter(serving: Serving, open_port: OpenPort | None = None) -> AsyncIterator[RunningMeter]:
+    """Serve one meter while the context lasts, on the port that `open_port` opens if it is given.
+
+    Raises `ScenarioError`, and `OSError` if the port cannot be had.
+    """
     loop = asyncio.get_running_loop()
     meter = serving.meter()
     image = Image(meter)
-    true_us = _virtual_clock(serving, loop.time)
-    application = Application(meter, image, serving.faults, true_us, loop.time)
+    true_us = VirtualClock(serving, loop.time)
+    application = Application(meter, image, serving.faults, true_us, loop.time, true_us.skip)
     session = _session(application, serving, loop.time())
 
     def forget() -> bool:
         wanted, application.forget_session = application.forget_session, False
         return wanted
 
-    options = LineOptions(paced=serving.baud_pace, echo=serving.echo, seed=serving.seed)
+    slice_s = _SERIAL_SLICE_S if serving.tcp is None else _NETWORK_SLICE_S
+    options = LineOptions(paced=serving.baud_pace, echo=serving.echo, seed=serving.seed, slice_s=slice_s)
     line = Line(session, options, serving.faults, forget)
-    port: Port = PtyPort(line.received) if serving.tcp is None else await TcpPort(line.received).listen(serving.tcp)
+    port = await (open_port(line.received) if open_port else _open_port(serving, line.received))
     task = asyncio.create_task(line.run(port), name=f"meter at {port.address}")
     try:
         yield RunningMeter(port.address, meter, application, line, true_us, task)

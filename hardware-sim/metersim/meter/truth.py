@@ -15,6 +15,7 @@ from metersim.meter.billing import DataBlock, RegisterSet
 from metersim.meter.calendar import wall
 from metersim.meter.clock import MICROSECONDS
 from metersim.meter.events import LoggedEvent
+from metersim.meter.lists import EVENTS, HISTORY, SELF_READS
 from metersim.meter.memory import Block, Counting, Interval, Memory, common_bits, nibble, simply_valid
 from metersim.meter.model import Meter, PastSet
 from metersim.meter.quantity import Scaling
@@ -108,7 +109,6 @@ def truth_of(meter: Meter, true_us: int) -> Truth:
     """Everything that can be read from this meter at this true time (microseconds since 1970)."""
     identity = meter.scenario.identity
     clock = meter.scenario.clock is not None
-    testing = meter.test_since_us is not None
     return Truth(
         scenario=meter.scenario.title,
         seed=meter.seed,
@@ -119,8 +119,8 @@ def truth_of(meter: Meter, true_us: int) -> Truth:
         model=identity.model,
         hardware_version=identity.hardware,
         firmware_version=identity.firmware,
-        mode=("metering", "test") if testing else ("metering",),
-        flags=meter.scenario.status.flags,
+        mode=("metering",) if meter.mode == "metering" else ("metering", meter.mode),
+        flags=meter.flags,
         clock_offset_s=Decimal(meter.clock.shows(true_us) - true_us) / MICROSECONDS if clock else None,
         meter_time=wall(meter.now(true_us)) if clock else None,
         registers=tuple(_all_registers(meter, true_us)),
@@ -154,6 +154,8 @@ def _all_registers(meter: Meter, true_us: int) -> list[TruthRegister]:
     if reset is not None:
         found += _register_set(meter, reset.registers, "ST25", reset, period="previous_reset")
     for read in meter.self_reads(true_us):
+        if read.sequence <= _cleared(meter, SELF_READS):
+            continue
         found += _register_set(meter, read.registers, "ST26", read, period="self_read")
     return found + _present(meter, true_us)
 
@@ -311,10 +313,15 @@ def _events(meter: Meter, true_us: int) -> list[TruthEvent]:
     if log is None:
         return []
     events = meter.events(true_us)
-    kept = [("event", event) for event in events[-log.entries :]]
+    kept = [("event", event) for event in events[-log.entries :] if event.sequence > _cleared(meter, EVENTS)]
     if log.history_entries:
-        kept += [("history", event) for event in meter.history(true_us)[-log.history_entries :]]
+        people = meter.history(true_us)[-log.history_entries :]
+        kept += [("history", event) for event in people if event.sequence > _cleared(meter, HISTORY)]
     return [_event(meter, log, name, event) for name, event in kept]
+
+
+def _cleared(meter: Meter, which: int) -> int:
+    return meter.done.cleared.get(which, 0)
 
 
 def _event(meter: Meter, log: Log, name: str, event: LoggedEvent) -> TruthEvent:

@@ -25,10 +25,10 @@ from drivers.c1219.decade1 import (
 )
 from drivers.c1219.record import Table
 from metersim.meter.model import Meter
+from metersim.meter.procedure_set import procedures_of
 from metersim.meter.quantity import ID_CODE, MULTIPLIER, SEGMENTATION, TIME_BASE, Scaling
 from metersim.meter.scenario import NI_CODE
 
-PROCEDURES = frozenset({5, 9, 10})  # update last read entry, remote reset, set date and time
 _ACCESS = {"full": 0, "offset": 1, "index": 2, "any": 3}
 
 
@@ -44,6 +44,7 @@ def general_configuration(meter: Meter, tables: frozenset[int]) -> GeneralConfig
         ni_format1=NI_CODE[layout.ni_format1],
         ni_format2=NI_CODE[layout.ni_format2],
         device_class=bytes.fromhex(identity.device_class) if new else identity.manufacturer.ljust(4).encode("ascii"),
+        default_set_used=int(layout.default_table is not None),
         max_proc_parm_length=16,
         max_resp_data_len=16,
         std_version_no=2 if new else 1,
@@ -51,7 +52,7 @@ def general_configuration(meter: Meter, tables: frozenset[int]) -> GeneralConfig
         dim_std_proc_used=2,
         dim_mfg_status_used=layout.manufacturer_status,
         std_tbls_used=tables,
-        std_proc_used=PROCEDURES,
+        std_proc_used=procedures_of(meter.scenario),
         std_tbls_write=frozenset({7}),
     )
 
@@ -97,10 +98,12 @@ def identity_tables(meter: Meter) -> list[Table]:
 def mode_status(meter: Meter) -> ModeStatus:
     """ST03."""
     status = meter.scenario.status
-    flags: dict[str, bool] = dict.fromkeys(status.flags, True)
-    number = int.from_bytes(bytes.fromhex(status.manufacturer), "little")
+    flags: dict[str, bool] = dict.fromkeys(meter.flags, True)
+    vendor = "" if meter.done.manufacturer_flags_cleared else status.manufacturer
+    number = int.from_bytes(bytes.fromhex(vendor), "little")
     return ModeStatus(
-        test=meter.test_since_us is not None,
+        test=meter.mode == "test",
+        meter_shop=meter.mode == "meter_shop",
         ed_mfg_status=frozenset(bit for bit in range(number.bit_length()) if number >> bit & 1),
         **flags,
     )

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from drivers.c1219 import decade7
 from drivers.c1219.record import Table
 from metersim.meter.events import SUPPORTED, LoggedEvent
+from metersim.meter.lists import EVENTS, HISTORY
 from metersim.meter.model import Meter
 from metersim.meter.scenario import Log
 from metersim.meter.tables.place import Arranged, arrange
 from metersim.meter.tables.stamp import Stamp
 
-HISTORY_LIST, EVENT_LIST = 7, 1  # numbers of the lists in SP05
 _SETS = 6  # octets of the sets of standard events
 
 
@@ -52,34 +52,35 @@ class LogTables:
     def events(self, true_us: int) -> decade7.EventLog:
         """ST76."""
         events = self.meter.events(true_us)
-        placed = self._arranged(events, self.log.entries)
+        placed = self._arranged(events, EVENTS, self.log.entries)
         return decade7.EventLog(
             order=int(self.log.order == "descending"),
             list_type=int(self.log.list_type == "circular"),
             nbr_valid_entries=placed.valid,
             last_entry_element=placed.last,
             last_entry_seq_nbr=len(events),
-            nbr_unread_entries=self._unread(EVENT_LIST, events, placed),
+            nbr_unread_entries=self._unread(EVENTS, events, placed),
             entries=tuple(self._event(entry) for entry in placed.elements),
         )
 
     def history(self, true_us: int) -> decade7.HistoryLog:
         """ST74."""
         events = self.meter.history(true_us)
-        placed = self._arranged(events, self.log.history_entries)
+        placed = self._arranged(events, HISTORY, self.log.history_entries)
         return decade7.HistoryLog(
             order=int(self.log.order == "descending"),
             list_type=int(self.log.list_type == "circular"),
             nbr_valid_entries=placed.valid,
             last_entry_element=placed.last,
             last_entry_seq_nbr=len(events),
-            nbr_unread_entries=self._unread(HISTORY_LIST, events, placed),
+            nbr_unread_entries=self._unread(HISTORY, events, placed),
             entries=tuple(self._entry(entry) for entry in placed.elements),
         )
 
-    def _arranged(self, events: Sequence[LoggedEvent], capacity: int) -> Arranged[LoggedEvent]:
+    def _arranged(self, events: Sequence[LoggedEvent], which: int, capacity: int) -> Arranged[LoggedEvent]:
+        cleared = self.meter.done.cleared.get(which, 0)
         return arrange(
-            [(event.sequence, event) for event in events],
+            [(event.sequence, event) for event in events if event.sequence > cleared],
             capacity,
             descending=self.log.order == "descending",
             circular=self.log.list_type == "circular",

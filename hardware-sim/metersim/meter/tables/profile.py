@@ -11,6 +11,7 @@ from drivers.c1219.codec import encode
 from drivers.c1219.context import Context
 from drivers.c1219.profile_data import ProfileData
 from drivers.c1219.record import Table
+from metersim.meter.lists import FIRST_SET
 from metersim.meter.memory import Block as Stored
 from metersim.meter.memory import Counting, Interval, Memory, common_bits, nibble, simply_valid
 from metersim.meter.model import Meter
@@ -19,7 +20,6 @@ from metersim.meter.tables.place import arrange
 from metersim.meter.tables.stamp import Stamp
 
 ITEM_CODE = {"UINT8": 1, "UINT16": 2, "UINT32": 4, "INT8": 8, "INT16": 16, "INT32": 32, "NI1": 64, "NI2": 128}
-FIRST_LIST = 3  # number of data set 1 in SP05
 _NONE = 255
 
 
@@ -98,7 +98,7 @@ class ProfileTables:
         circular = layout.list_type == "circular"
         descending = layout.order == "descending"
         numbers = [(k, k) for k in range(newest + 1 - valid, newest + 1)]
-        unread = newest + 1 - self.meter.last_read.get(FIRST_LIST + number - 1, 0)
+        unread = newest + 1 - self.meter.last_read.get(FIRST_SET + number - 1, 0)
         return decade6.ProfileSetStatus(
             block_order=int(descending),
             list_type=int(circular),

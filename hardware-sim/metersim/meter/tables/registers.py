@@ -8,6 +8,7 @@ from datetime import timedelta
 from drivers.c1219 import decade2
 from drivers.c1219.record import Table
 from metersim.meter.billing import DataBlock, DemandState, Occurrence, RegisterSet
+from metersim.meter.lists import SELF_READS
 from metersim.meter.model import Meter, PastSet
 from metersim.meter.tables.place import arrange
 from metersim.meter.tables.stamp import Stamp
@@ -79,19 +80,21 @@ class RegisterTables:
         """ST26, first in first out."""
         past = self.meter.self_reads(true_us)
         capacity = self.meter.scenario.registers.self_reads
-        placed = arrange([(read.sequence, read) for read in past], capacity, descending=False, circular=False)
+        cleared, read = (which.get(SELF_READS, 0) for which in (self.meter.done.cleared, self.meter.last_read))
+        kept = [(past_set.sequence, past_set) for past_set in past if past_set.sequence > cleared]
+        placed = arrange(kept, capacity, descending=False, circular=False)
         return decade2.SelfReads(
             nbr_valid_entries=placed.valid,
             last_entry_element=placed.last,
             last_entry_seq_nbr=past[-1].sequence if past else 0,
-            nbr_unread_entries=placed.valid,
+            nbr_unread_entries=sum(sequence > read for sequence, _ in kept),
             entries=tuple(
                 decade2.SelfRead(
-                    sequence=read.sequence if read else 0,
-                    info=self._info(read),
-                    data=self._data(read.registers if read else None),
+                    sequence=stored.sequence if stored else 0,
+                    info=self._info(stored),
+                    data=self._data(stored.registers if stored else None),
                 )
-                for read in placed.elements
+                for stored in placed.elements
             ),
         )
 
