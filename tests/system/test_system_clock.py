@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
-from contextlib import ExitStack
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +20,11 @@ from tests.system.world import meter, mrsp, outcomes, password_file, reading_of,
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
+CHRONYD = shutil.which("chronyd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+CHRONYC = shutil.which("chronyc")
+GPSD = shutil.which("gpsd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+needs_chrony = pytest.mark.skipif(CHRONYD is None or CHRONYC is None, reason="chrony is not installed")
+needs_gpsd = pytest.mark.skipif(GPSD is None, reason="gpsd is not installed")
 GOOD: tuple[str, ...] = ()
 SLOW = ("--offset", "90")
 FORBIDDEN = {
@@ -22,8 +34,87 @@ FORBIDDEN = {
     "stratum 16": (("--stratum", "16"),),
     "a reply that is not ours": (("--wrong-origin",),),
     "silence": (("--silent",),),
+    "nobody there": (("--unreachable",),),
+    "a time before this program existed": (("--offset", "-40000000"),),
     "two that contradict each other": (GOOD, SLOW),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Chronyd:
+    """A running daemon: where it serves time, and how to ask it about its clock."""
+
+    port: int
+    chronyc: tuple[str, ...]
+
+    def synchronised(self) -> None:
+        """Wait until it has selected a source (chronyc looks ten times a second)."""
+        subprocess.run([*self.chronyc, "waitsync", "300", "0", "0", "0.1"], check=True, capture_output=True)
+
+
+@contextmanager
+def chronyd(folder: Path, *directives: str) -> Iterator[Chronyd]:
+    """Run a chronyd in the foreground, without leave to touch the clock (`-x`), on loopback only."""
+    assert CHRONYD is not None
+    assert CHRONYC is not None
+    port, command_port = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+    folder.mkdir()
+    lines = [
+        *directives,
+        f"port {port}",
+        "bindaddress 127.0.0.1",
+        "allow 127.0.0.0/8",
+        f"cmdport {command_port}",
+        "bindcmdaddress 127.0.0.1",
+        "bindcmdaddress /",
+        f"pidfile {folder}/chronyd.pid",
+        f"user {pwd.getpwuid(os.getuid()).pw_name}",
+    ]
+    (folder / "chrony.conf").write_text("\n".join(lines) + "\n")
+    command = [CHRONYD, "-x", "-U", "-d", "-f", str(folder / "chrony.conf")]
+    daemon = Chronyd(port, (CHRONYC, "-h", "127.0.0.1", "-p", str(command_port)))
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(500):
+                if not subprocess.run([*daemon.chronyc, "activity"], check=False, capture_output=True).returncode:
+                    break
+            yield daemon
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def gpsd(*receiver: str) -> Iterator[str]:
+    """Run a receiver on a pty and a gpsd that listens to it; yield the `--gpsd` option."""
+    assert GPSD is not None
+    port = free_port(socket.SOCK_STREAM)
+    with (
+        simulator("gnss", *receiver) as path,
+        subprocess.Popen([GPSD, "-N", "-n", "-b", "-S", str(port), path], stderr=subprocess.DEVNULL) as process,
+    ):
+        try:
+            for _ in range(20_000):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+            yield f"--gpsd=127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
+
+
+def configuration(folder: Path, clock: str) -> Path:
+    """Write the configuration of an agent with these lines in its `[clock]` table."""
+    (folder / "state").mkdir()
+    file = folder / "mrsp.toml"
+    file.write_text(f'[agent]\nagent_id = "gw-0001"\nstate_directory = "{folder}/state"\n[clock]\n{clock}\n')
+    return file
 
 
 def servers(stack: ExitStack, *behaviours: tuple[str, ...]) -> list[str]:
@@ -109,3 +200,92 @@ def test_registers_only_takes_cumulative_totals_without_the_proof_and_says_so(tm
     assert outcomes(document)["agent_clock"] == "fail"
     assert {(r["kind"], r["tier"]) for r in document["registers"]} == {("cumulative", 0)}
     assert document["interval_blocks"] == []
+
+
+def test_a_smearing_server_is_noted() -> None:
+    with ExitStack() as stack:
+        run = mrsp("clock", *servers(stack, ("--smear",)))
+    assert run.returncode == 0, run.stdout
+    assert "spreads a leap second" in run.stdout
+
+
+def test_the_operator_is_told_what_to_do() -> None:
+    with ExitStack() as stack:
+        run = mrsp("clock", *servers(stack, GOOD, SLOW))
+    assert run.returncode == 5
+    assert "What to do" in run.stdout
+    assert "name a third source" in run.stdout
+    assert "--registers-only" in run.stdout
+
+
+def test_a_wrong_address_of_a_source_is_a_wrong_argument() -> None:
+    for option in ("--ntp", "--gpsd"):
+        run = mrsp("clock", option, "a b")
+        assert run.returncode == 2
+        assert "`a b` is not" in run.stderr
+
+
+@needs_chrony
+def test_two_real_chronyds_outvote_a_liar(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        real = [stack.enter_context(chronyd(tmp_path / name, "local stratum 2")) for name in ("a", "b")]
+        options = [f"--ntp=127.0.0.1:{daemon.port}" for daemon in real]
+        run = mrsp("clock", *options, *servers(stack, SLOW))
+    assert run.returncode == 0, run.stdout
+    assert "is not believed" in run.stdout
+
+
+@needs_chrony
+@pytest.mark.parametrize(
+    ("behaviour", "status"), [(GOOD, 0), (SLOW, 5), (("--kiss", "DENY"), 5), (("--unreachable",), 5)]
+)
+def test_a_real_chronyd_is_this_boxs_source(tmp_path: Path, behaviour: tuple[str, ...], status: int) -> None:
+    with ExitStack() as stack:
+        upstream = stack.enter_context(simulator("ntp", *behaviour)).rpartition(":")[2]
+        server = f"server 127.0.0.1 port {upstream} iburst minpoll -4 maxpoll -4"
+        daemon = stack.enter_context(chronyd(tmp_path / "chrony", server))
+        if behaviour in (GOOD, SLOW):
+            daemon.synchronised()
+        run = mrsp("clock", "--config", configuration(tmp_path, f"chronyc = {list(daemon.chronyc)}"))
+    assert run.returncode == status, run.stdout
+    assert "chrony" in run.stdout
+    assert ("What to do" in run.stdout) is (status == 5)
+
+
+def test_a_configured_box_carries_the_mornings_proof_when_no_source_answers(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        address = stack.enter_context(simulator("ntp")).split()[0]
+        file = configuration(tmp_path, f'sources = ["ntp"]\nntp = ["{address}"]')
+        morning = mrsp("clock", "--config", file)
+    later = mrsp("clock", "--config", file)  # the server is gone
+    assert morning.returncode == later.returncode == 0, later.stdout
+    assert "has been carried since" in later.stdout
+    assert "Connection refused" in later.stdout
+
+
+@needs_gpsd
+def test_a_real_gpsd_proves_the_clock_where_there_is_no_network() -> None:
+    with gpsd("--period", "0.2") as option:
+        run = mrsp("clock", "--json", option)
+    assert run.returncode == 0, run.stdout
+    proof = json.loads(run.stdout)
+    assert (proof["synchronized"], proof["source"]) == (True, "gnss")
+    assert abs(float(proof["offset_s"])) <= float(proof["uncertainty_s"])
+
+
+@needs_gpsd
+@pytest.mark.parametrize(
+    ("receiver", "words"),
+    [
+        (("--fix", "1"), "has no fix"),
+        (("--weeks", "1024"), "it has rolled over"),
+        (("--dies-after", "2"), "gives no time"),
+        (("--offset", "90"), "90"),
+    ],
+)
+def test_a_receiver_that_gives_no_good_time(receiver: tuple[str, ...], words: str) -> None:
+    with gpsd("--period", "0.2", *receiver) as option:
+        run = mrsp("clock", option)
+    assert run.returncode == 5, run.stdout
+    assert words in run.stdout
+    assert "What to do" in run.stdout

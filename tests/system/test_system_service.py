@@ -28,7 +28,6 @@ CONFIG = """\
 [agent]
 agent_id = "{agent}"
 state_directory = "state"
-recording_directory = "recordings"
 [clock]
 ntp = ["{ntp}"]
 [keys]
@@ -111,7 +110,6 @@ def place(tmp_path: Path) -> Iterator[Place]:
         port = probe.getsockname()[1]
         probe.close()
         metersim("pki", str(tmp_path / "pki"), "--agent", AGENT)
-        (tmp_path / "recordings").mkdir()
         ntp = stack.enter_context(simulator("ntp")).split()[0]
         text = CONFIG.format(agent=AGENT, ntp=ntp, port=port)
         for name, scenario, meter_id in (("house", "residential-tou", "87654321"), ("shed", "minimal", "M-1")):
@@ -163,7 +161,7 @@ def test_readings_reach_the_mdsp_and_leave_the_spool(place: Place) -> None:
     listed = mrsp("spool", "list", "--all", "--json", "--config", place.config)
     rows = json.loads(listed.stdout)
     assert {row["id"] for row in rows} >= set(ids)
-    assert any(recording.stat().st_size > 100 for recording in (place.directory / "recordings").iterdir())
+    assert any(recording.stat().st_size > 100 for recording in (place.directory / "state" / "recordings").iterdir())
     assert "00000000" not in log
 
 
