@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from agent.audit import AuditLog
 from agent.clock.instant import Clock
+from agent.clock.keeper import PROOF_FILE, ProofKeeper
+from agent.clock.untimed import UntimedReadings
 from agent.config import Config
 from agent.meter_record import MeterRecords
 from agent.recordings import Recordings
@@ -30,6 +32,7 @@ def configured_box(
         profile_dirs=tuple(map(config.path, settings.agent.profile_directories)),
         rule_set_dirs=tuple(map(config.path, settings.agent.rule_set_directories)),
         records=records,
+        keeper=ProofKeeper(settings.clock, clock, config.state_directory / PROOF_FILE),
         recordings=recordings_of(config),
         audit=lambda: AuditLog(config.state_directory / "audit.jsonl", lambda: datetime.now(UTC)),
         progress=progress,
@@ -45,3 +48,8 @@ def recordings_of(config: Config) -> Recordings:
     """Return the recordings that a configured agent keeps."""
     settings = config.settings.recordings
     return Recordings(config.recording_directory, keep=settings.period, budget_octets=settings.budget_octets)
+
+
+def untimed_of(config: Config) -> UntimedReadings:
+    """Return the readings of a configured agent that wait for their time to be known."""
+    return UntimedReadings(config.state_directory / "untimed")

@@ -37,12 +37,16 @@ SCHEMA = "mrsp.reading/1"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """The frame of a reading: when, by whom, and in which zone the meter's local times were read, if one was given."""
+    """The frame of a reading: when, by whom, and in which zone the meter's local times were read, if one was given.
+
+    `time_known`: whether the two times are more than what an unproven clock claims; else they are left out.
+    """
 
     agent_id: str
     started_at: datetime
     finished_at: datetime
     zone: str | None = None
+    time_known: bool = True
 
 
 def build_reading(
@@ -66,8 +70,8 @@ def build_reading(
         order_id=order.order_id,
         purpose=order.purpose,
         method=data.method,
-        read_started_at=utc_text(visit.started_at),
-        read_finished_at=utc_text(visit.finished_at),
+        read_started_at=utc_text(visit.started_at) if visit.time_known else None,
+        read_finished_at=utc_text(visit.finished_at) if visit.time_known else None,
         meter=_meter(order, data),
         site=_site(order, visit.zone),
         clock=clock,

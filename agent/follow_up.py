@@ -68,7 +68,7 @@ class FollowUp:
             return await self._prepared(order, outcome, before)
         except Exception:  # noqa: BLE001 - a bug in here must not cost the reading, which is not stored yet
             _log.exception("%s: what follows reading %s is not known", before.key, outcome.reading.reading_id)
-            return Prepared(advanced(before, outcome.reading, outcome.memory))
+            return Prepared(advanced(before, outcome.reading, outcome.memory, outcome.before))
 
     async def complete(self, prepared: Prepared) -> None:
         """Report what was found and let the record move on. To be called once the reading is in the spool."""

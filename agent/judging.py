@@ -9,6 +9,7 @@ from datetime import tzinfo
 from agent.checks import ClockFacts, RuleSet, Subject, run_checks
 from agent.clock.instant import Clock, Instant, read_instant
 from agent.clock.proof import ClockProof, Permit
+from agent.history import Before
 from agent.meter_clock import MeterOffset, meter_offset
 from agent.order import Order
 from agent.reading import CheckResult
@@ -40,6 +41,7 @@ class Judging:
     started: Instant
     site_zone: tzinfo | None = None
     totals_only: str = ""
+    before: Before | None = None  # what the agent remembers of the last good read
 
     def asks(self, data: MeterData) -> tuple[str, ...]:
         """Return the tables to be read once more while the session is open. Never raises."""
@@ -96,6 +98,7 @@ class Judging:
             registers_only=order.registers_only,
             site_zone=self.site_zone,
             history=order.history,
+            before=self.before,
         )
 
     def _facts(self, now: Instant, offset: MeterOffset | None) -> ClockFacts:

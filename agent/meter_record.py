@@ -17,6 +17,7 @@ import msgspec
 from agent.anomalies.state import Watch
 from agent.durable_file import write_durably
 from agent.errors import LocalTrouble
+from agent.history import Before
 from agent.order import Order
 from agent.reading import Reading
 from drivers.memory import MeterMemory
@@ -35,6 +36,7 @@ class MeterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     memory: MeterMemory | None = None
     clock_failures: int = 0  # visits in a row whose `meter_clock` failed, or whose correction did
     watch: Watch = Watch()
+    before: Before | None = None  # the last good read, that the next one is compared with
 
 
 def record_key(order: Order) -> str:
@@ -42,9 +44,12 @@ def record_key(order: Order) -> str:
     return f"id {order.expected_meter_id}" if order.expected_meter_id else f"url {order.url}"
 
 
-def advanced(record: MeterRecord, reading: Reading, memory: MeterMemory | None) -> MeterRecord:
+def advanced(
+    record: MeterRecord, reading: Reading, memory: MeterMemory | None, before: Before | None = None
+) -> MeterRecord:
     """Return the record after a visit whose `reading` is in the spool.
 
+    `before`: what the next visit is to be compared with; None leaves that of this meter as it was.
     `memory`: what the visit learnt; None for one that ended early, which leaves time and pointers where they were, as
     does one whose time is not known.
     Failures of the clock are counted for one meter only: another one on the same line starts from nothing.
@@ -59,7 +64,8 @@ def advanced(record: MeterRecord, reading: Reading, memory: MeterMemory | None) 
     if memory is None or not reading.read_finished_at:
         return msgspec.structs.replace(record, clock_failures=failures)
     read_at = datetime.fromisoformat(reading.read_finished_at)
-    return msgspec.structs.replace(record, last_read_at=read_at, memory=memory, clock_failures=failures)
+    kept = before or (record.before if same else None)
+    return msgspec.structs.replace(record, last_read_at=read_at, memory=memory, clock_failures=failures, before=kept)
 
 
 class MeterRecords:

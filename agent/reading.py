@@ -202,15 +202,17 @@ class ProblemPart(_Part, frozen=True):
     lost: bool
 
 
-class Reading(_Part, frozen=True):
+class Reading(_Part, frozen=True, kw_only=True):
+    """One visit to one meter. Without its two times it was taken before this box knew the time, and never learnt it."""
+
     schema: str
     reading_id: str
     agent_id: str
     sequence: int
     purpose: str
     method: str
-    read_started_at: str
-    read_finished_at: str
+    read_started_at: str | None = None
+    read_finished_at: str | None = None
     meter: MeterPart
     clock: ClockPart
     registers: tuple[RegisterPart, ...]

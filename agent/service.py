@@ -6,17 +6,17 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from agent.box import configured_box, recordings_of, records_of
+from agent.box import configured_box, recordings_of, records_of, untimed_of
 from agent.clock.explain import clock_facts
 from agent.clock.instant import Clock, read_instant
-from agent.clock.measure import prove
+from agent.clock.keeper import ProofKeeper
 from agent.clock.proof import ClockProof
 from agent.config import Config, MeterSection
 from agent.document import encode
@@ -33,7 +33,7 @@ from agent.order import Order
 from agent.reading import Reading
 from agent.schedule import EPOCH, RETRY_WAITS_S, next_due
 from agent.seal import Sealer
-from agent.spool import Entry, Spool
+from agent.spool import AlreadySpooled, Entry, Spool
 from agent.spool_store import STOP_PERCENT, SpoolFull
 from agent.visit import Outcome, visit
 
@@ -82,8 +82,14 @@ async def keep(spool: Spool, reading: Reading) -> Entry:
 
 
 async def keep_in_spool(config: Config, order: Order, outcome: Outcome, records: MeterRecords) -> Reading:
-    """Keep one reading in the spool of a configured agent; return it with its place in the stream."""
+    """Keep one reading in the spool of a configured agent; return it with its place in the stream.
+
+    One that was taken before the time was known is held until the service knows it, without a place yet.
+    """
     await link_recording(config, outcome.reading)
+    if outcome.untimed is not None:
+        await asyncio.to_thread(untimed_of(config).hold, outcome.untimed)
+        return outcome.reading
     async with open_spool(config) as (spool, _keys):
         follower = FollowUp(records, spool, config.settings.anomalies, zone=config.settings.clock.zone)
         prepared = await follower.prepare(order, outcome)
@@ -149,6 +155,8 @@ class Service:
         self._clock = clock
         self._records = records_of(config)
         self._box = configured_box(config, clock, records=self._records)
+        self._keeper = self._box.keeper or ProofKeeper(config.settings.clock, clock)
+        self._untimed = untimed_of(config)
         self._ledger = Ledger(config.state_directory / LEDGER)
         self._lines: dict[str, Line] = {}
         self._proof: ClockProof | None = None
@@ -159,7 +167,7 @@ class Service:
         async with open_spool(self._config) as (spool, keys), asyncio.TaskGroup() as group:
             follower = FollowUp(self._records, spool, settings.anomalies, zone=settings.clock.zone)
             await follower.catch_up()
-            group.create_task(self._renew_proof(), name="clock")
+            group.create_task(self._renew_proof(spool), name="clock")
             group.create_task(tend_recordings(recordings_of(self._config), spool, self._now), name="recordings")
             group.create_task(keep_accounts(self._config, self._ledger, spool, self._known_now), name="accounts")
             if settings.forward is not None and keys is not None:
@@ -211,6 +219,11 @@ class Service:
         await link_recording(self._config, outcome.reading)
         await self._ledger.came(meter.name, due, outcome.reading, outcome.broken)
         prepared = await follower.prepare(order, outcome)
+        if outcome.untimed is not None:
+            await asyncio.to_thread(self._untimed.hold, outcome.untimed)
+            _log.warning("%s: the time is not known: reading %s waits for it", meter.name, outcome.reading.reading_id)
+            await follower.complete(prepared)
+            return
         entry = await keep_for_sure(spool, outcome.reading, name=meter.name)
         await follower.complete(prepared)
         failed = dict.fromkeys(check.check for check in outcome.reading.checks if check.outcome == "fail")
@@ -233,9 +246,17 @@ class Service:
     def _clock_status(self) -> Mapping[str, Any]:
         return {} if self._proof is None else clock_facts(self._proof, read_instant(self._clock))
 
-    async def _renew_proof(self) -> None:
+    async def _renew_proof(self, spool: Spool) -> None:
+        """Measure the clock now and then; seal the readings that waited for the time."""
         while True:
-            self._proof = await prove(self._config.settings.clock, self._clock)
+            self._proof = await self._keeper.prove()
+            try:
+                for reading in await asyncio.to_thread(self._untimed.due, self._proof):
+                    with suppress(AlreadySpooled):  # before a crash
+                        await keep(spool, reading)
+                    await asyncio.to_thread(self._untimed.release, reading.reading_id)
+            except LocalTrouble as error:
+                _log.error("readings that waited for the time cannot be stored yet: %s", error)
             await asyncio.sleep(PROOF_EVERY_S)
 
     async def _feed_watchdog(self, spool: Spool) -> None:

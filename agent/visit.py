@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from agent.audit import AuditLog
-from agent.checks import load_rule_set
+from agent.checks import RuleSet, load_rule_set
+from agent.clock.boot import BootStamp, read_boot_stamp
+from agent.clock.document_part import agent_clock_part
 from agent.clock.instant import Clock, Instant, read_instant
+from agent.clock.keeper import ProofKeeper
 from agent.clock.measure import prove
 from agent.clock.proof import ClockProof, Permit, Policy
 from agent.clock.settings import ClockSettings
+from agent.clock.untimed import UntimedReading
 from agent.credentials import load_password
 from agent.document import Visit, build_reading
 from agent.errors import ClockForbids, UsageError
-from agent.judging import Judging
+from agent.history import Before, before_of
+from agent.judging import Judged, Judging
 from agent.meter_clock import MeterOffset, meter_offset
 from agent.meter_record import MeterRecord, MeterRecords
 from agent.order import Order
@@ -47,6 +53,7 @@ class Box:
     rule_set_dirs: tuple[Path, ...] = ()
     records: MeterRecords | None = None  # what earlier visits learnt of their meters
     recordings: Recordings | None = None  # that keep what was said on the line
+    keeper: ProofKeeper | None = None  # of the clock proof; None: it is measured anew for each visit
     audit: Callable[[], AuditLog] | None = None  # opens the log of all writes to meters; None: nothing is written
     progress: Callable[[Progress], None] = lambda _progress: None
 
@@ -55,12 +62,15 @@ class Box:
 class Outcome:
     """A finished visit. `broken` is what ended it early, if the reading is only what was whole by then.
 
-    `memory` is for the next visit: to be kept once the reading itself is in the spool, not before.
+    `memory` and `before` are for the next visit: to be kept once the reading itself is in the spool, not before.
+    `untimed`: this box does not know the time yet; the reading is to be held until it does.
     """
 
     reading: Reading
     broken: Exception | None
     memory: MeterMemory | None
+    before: Before | None = None
+    untimed: UntimedReading | None = None
 
 
 async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcome:
@@ -76,13 +86,9 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
     if order.last_read_at is None and known.last_read_at is not None:
         order = msgspec.structs.replace(order, last_read_at=known.last_read_at)
     task = _task(order, box, known.memory)
-    started = read_instant(box.clock)
-    if order.clock_check:
-        proof = await prove(box.clock_settings, box.clock)
-        started = read_instant(box.clock)
-    else:
-        proof = ClockProof(synchronized=False, source="none", measured=started, policy=Policy(), reasons=(BENCH,))
-    interval, tou = (_permit(order, proof, started, kind) for kind in ("interval", "tou"))
+    proof = await _prove(order, box, known, task.site_zone)
+    started, start_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
+    interval, tou = (_permit(order, proof, started, kind, rules, task.site_zone) for kind in ("interval", "tou"))
     wanted = tou if order.registers_only else interval
     reduced = not wanted.allowed
     if reduced and not (order.registers_only or order.cumulative_without_clock):
@@ -91,8 +97,9 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
             advice="`mrsp clock` explains it; --registers-only takes cumulative registers without it",
         ).at(order.url)
     clock_order = _clock_order(order, box, proof) if order.set_clock else None
+    totals_only = wanted.reason if reduced else ""
     judging = Judging(
-        order, rules, proof, (interval, tou), box.clock, started, task.site_zone, wanted.reason if reduced else ""
+        order, rules, proof, (interval, tou), box.clock, started, task.site_zone, totals_only, known.before
     )
     task = replace(
         task,
@@ -102,14 +109,39 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
     )
     async with taken(box.recordings, record) as taking:
         data = await driver.read(replace(task, record=taking.path))
-        finished = read_instant(box.clock)
+        finished, finish_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
         recording = await taking.part(proof.utc_at(finished.boottime_ns))
     judged = judging.judge(replace(data, problems=(*data.problems, *taking.problems)), finished)
     data, subject = judged.data, judged.subject
-    frame = Visit(box.agent_id, subject.read_started_at, subject.read_at, order.site.zone or box.clock_settings.zone)
-    clock = _clock_part(order, proof, finished, data, judged.offset)
+    time_known = proof.tells_time or not order.clock_check
+    zone = order.site.zone or box.clock_settings.zone
+    frame = Visit(box.agent_id, subject.read_started_at, subject.read_at, zone, time_known=time_known)
+    clock = _clock_part(order, proof, finish_stamp, data, judged.offset if time_known else None)
     reading = build_reading(order, data, frame, clock, judged.results, recording)
-    return Outcome(reading, data.broken, None if data.broken or task.registers_only else data.memory)
+    whole = not data.broken and not task.registers_only and time_known
+    return Outcome(
+        reading,
+        data.broken,
+        memory=data.memory if whole else None,
+        before=before_of(data, subject.read_at) if whole and _is_evidence(judged) else None,
+        untimed=None if time_known else UntimedReading(start_stamp, finish_stamp, reading, data.clock),
+    )
+
+
+async def _prove(order: Order, box: Box, known: MeterRecord, zone: tzinfo | None) -> ClockProof:
+    """Return the clock proof to go by; a bench order waives it."""
+    if not order.clock_check:
+        now = read_instant(box.clock)
+        return ClockProof(synchronized=False, source="none", measured=now, policy=Policy(), reasons=(BENCH,))
+    if box.keeper is not None:
+        return await box.keeper.prove(floor=known.last_read_at, zone=zone)
+    return await prove(box.clock_settings, box.clock, floor=known.last_read_at)
+
+
+def _is_evidence(judged: Judged) -> bool:
+    """Whether the next visit may compare with this one: the right meter, and nothing that had to be looked at twice."""
+    wrong = any(one.check.startswith("meter_id") and one.outcome == "fail" for one in judged.results)
+    return not wrong and not judged.data.again
 
 
 def _task(order: Order, box: Box, memory: MeterMemory | None) -> Task:
@@ -152,25 +184,21 @@ def _zone(name: str) -> ZoneInfo:
         raise UsageError(f"{name!r} is no time zone known on this box", advice="for example America/Denver") from error
 
 
-def _permit(order: Order, proof: ClockProof, now: Instant, kind: str) -> Permit:
+def _permit(order: Order, proof: ClockProof, now: Instant, kind: str, rules: RuleSet, zone: tzinfo | None) -> Permit:
     if not order.clock_check:
         return Permit(allowed=True, reason=BENCH)
-    return proof.permits("tou" if kind == "tou" else "interval", now)
+    limit_s = rules.agent_clock.tolerance_s
+    return proof.permits("tou" if kind == "tou" else "interval", now, limit_s=limit_s, zone=zone)
 
 
 def _clock_part(
-    order: Order, proof: ClockProof, now: Instant, data: MeterData, offset: MeterOffset | None
+    order: Order, proof: ClockProof, at: BootStamp, data: MeterData, offset: MeterOffset | None
 ) -> ClockPart:
-    uncertainty = proof.uncertainty_at(now.boottime_ns)
     change = data.clock_change
     after = change.after if change else None
-    return ClockPart(
-        agent_source=proof.source,
+    return msgspec.structs.replace(
+        agent_clock_part(proof, at, claimed=not order.clock_check),
         corrected=change is not None and change.outcome == "set",
-        agent_utc=utc_text(proof.utc_at(now.boottime_ns)),
-        agent_uncertainty_s=None if uncertainty is None else plain(uncertainty),
-        agent_offset_s=None if proof.offset_s is None else plain(proof.offset_s),
-        agent_synchronized_at=utc_text(proof.synchronized_at) if proof.synchronized_at else None,
         agent_check=None if order.clock_check else False,
         meter_time=utc_text(data.clock.meter_time) if data.clock else None,
         meter_offset_s=plain(offset.offset_s) if offset else None,

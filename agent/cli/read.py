@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     writing.add_argument("--audit-log", metavar="FILE", type=Path, help="where it is set down, without --config")
     clock = parser.add_argument_group("clock proof")
     clock.add_argument("--ntp", metavar="HOST[:PORT]", action="append", default=[], help="ask this server; repeatable")
+    clock.add_argument("--gpsd", metavar="HOST[:PORT]", help="ask the GNSS receiver of this gpsd too")
     clock.add_argument("--no-clock-check", action="store_true", help="bench only; recorded in the document")
     parser.add_argument(
         "--config", metavar="FILE", type=Path, help="be this agent: its clock, and its spool, which keeps the reading"
@@ -106,13 +107,13 @@ def _box(arguments: argparse.Namespace, config: Config | None, progress: Progres
         return Box(
             agent_id=socket.gethostname(),
             clock=SystemClock(),
-            clock_settings=clock_settings(arguments.ntp),
+            clock_settings=clock_settings(arguments),
             profile_dirs=profiles,
             audit=(lambda: AuditLog(arguments.audit_log, lambda: datetime.now(UTC))) if arguments.audit_log else None,
             progress=progress,
         )
     box = configured_box(config, SystemClock(), records=records_of(config), progress=progress)
-    settings = clock_settings(arguments.ntp) if arguments.ntp else box.clock_settings
+    settings = clock_settings(arguments) if arguments.ntp or arguments.gpsd else box.clock_settings
     return replace(box, clock_settings=settings, profile_dirs=(*box.profile_dirs, *profiles))
 
 
@@ -124,12 +125,12 @@ def exit_status(reading: Reading, broken: Exception | None) -> int:
     return 1 if any(check.outcome == "fail" for check in reading.checks) else 0
 
 
-def clock_settings(ntp: list[str]) -> ClockSettings:
-    """Return the settings of a command without a configuration: chrony, or the servers named instead."""
+def clock_settings(arguments: argparse.Namespace) -> ClockSettings:
+    """Return the settings of a command without a configuration: chrony, or the sources named instead."""
     try:
-        return ClockSettings(sources=("ntp",), ntp=tuple(ntp)) if ntp else ClockSettings()
+        return ClockSettings.asking(arguments.ntp, arguments.gpsd)
     except ValueError as error:
-        raise UsageError(f"--ntp: {error}") from error
+        raise UsageError(f"--ntp, --gpsd: {error}") from error
 
 
 def _order(arguments: argparse.Namespace) -> Order:

@@ -30,7 +30,8 @@ ID_FIELDS = {
 }
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-_READING_FIELDS = ("read_started_at", "read_finished_at", "method", "purpose", "meter", "clock", "registers", "checks")
+_READING_FIELDS = ("method", "purpose", "meter", "clock", "registers", "checks")
+_TIMES = ("read_started_at", "read_finished_at")
 _REFUSED = (JoseError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
 
 
@@ -183,8 +184,15 @@ def _check(document: dict[str, Any], agent_id: str, kind: str) -> tuple[str, int
         raise Refused(f"{document_id}: schema {document.get('schema')!r:.40} is not mrsp.reading/1")
     if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 1:
         raise Refused(f"{document_id}: sequence {sequence!r:.40} is not a number from 1")
-    if missing := [name for name in _READING_FIELDS if name not in document]:
+    wanted = _READING_FIELDS if _time_is_unknown(document) else (*_TIMES, *_READING_FIELDS)
+    if missing := [name for name in wanted if name not in document]:
         raise Refused(f"{document_id}: without {', '.join(missing)}")
-    if bad := [name for name in ("read_started_at", "read_finished_at") if not _UTC.fullmatch(str(document[name]))]:
+    if bad := [name for name in _TIMES if name in document and not _UTC.fullmatch(str(document[name]))]:
         raise Refused(f"{document_id}: {', '.join(bad)} not in RFC 3339 UTC")
     return document_id, sequence
+
+
+def _time_is_unknown(document: dict[str, Any]) -> bool:
+    """Whether a reading says that its box did not know the time, and by which boot it is stamped instead."""
+    clock = document.get("clock")
+    return isinstance(clock, dict) and "agent_utc" not in clock and "agent_boot_id" in clock
