@@ -183,7 +183,7 @@ class PsemClient:
         """
         return await self._reader.table(table, size, on_bytes)
 
-    async def read_offset(
+    async def read_offset(  # noqa: PLR0913 - each is a different fact about the read
         self,
         table: int,
         offset: int,

@@ -106,14 +106,15 @@ class Conversation:
         """Whether so many octets are damaged that some damage may go unnoticed, in a great many visits."""
         return self.line_is_bad and self.exchange.link.experience.quality.rate > _AWFUL
 
-    def largest_read(self, limit: int) -> int:
+    def largest_read(self, limit: int, *, at_first: int = _FIRST_OCTETS) -> int:
         """Octets of table data that one answer should carry now, at most `limit`.
 
         Fewer on a line that fails, and on one that has carried little yet: what breaks off has to be read again.
+        `at_first`: what is risked on a line that has carried nothing.
         """
         link, quality = self.exchange.link, self.exchange.link.experience.quality
         shape = best_shape(quality.rate, (self.terms.packet_size,), packets=link.packets, baud=link.baud)
-        known = max(link.max_data, _FIRST_OCTETS + 2 * quality.whole_octets)
+        known = max(link.max_data, at_first + 2 * quality.whole_octets)
         return max(1, min(limit, known, shape.packets * link.max_data) - TABLE_OVERHEAD)
 
 

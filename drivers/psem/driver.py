@@ -24,10 +24,9 @@ from drivers.psem.options import PsemOptions
 from drivers.psem.recognition import recognised
 from drivers.psem.second_look import look_again
 from drivers.registry import scheme_of
-from drivers.transport import Transport, open_transport, start_recording
+from drivers.transport import Transport, fastest_baud, open_transport, start_recording
 from drivers.transport.echoing import EchoTransport
 
-NETWORK_RESPONSE_S = 5.0  # cellular and satellite links take up to 3 s a turn (C12.21 practice)
 NETWORK_INTER_CHARACTER_S = 2.0
 NS = 1_000_000_000
 
@@ -130,25 +129,30 @@ class _Visit:
 async def opened(task: Task, profile: Profile) -> AsyncIterator[tuple[PsemClient, Collector, Transport]]:
     """Open the line of `task` as the profile says, recorded if the task asks for it; close it at the end."""
     async with AsyncExitStack() as stack:
-        options = profile.line_options() if scheme_of(task.url) == "serial" else {}
-        line = await open_transport(task.url, {**options, **task.options})
+        profiled = profile.line_options() if scheme_of(task.url) == "serial" else {}
+        options = {**profiled, **task.options}
+        line = await open_transport(task.url, options)
         stack.push_async_callback(line.close)
         transport = line
         if task.record is not None:
             transport = start_recording(line, task.record, monotonic_ns=task.monotonic_ns)
             stack.push_async_callback(transport.close)
         remembered = task.memory.line if task.memory is not None else None
-        client = PsemClient(transport, session_options(task, profile), remembered=remembered)
+        client = PsemClient(
+            transport,
+            session_options(task, profile),
+            remembered=remembered,
+            fastest_baud=fastest_baud(task.url, options),
+        )
         context = Context(quirks=profile.quirks())
         yield client, Collector(client, context, progress=task.progress, monotonic_ns=task.monotonic_ns), line
 
 
 def session_options(task: Task, profile: Profile) -> PsemOptions:
-    """Return how to speak to the meter: the profile, the task's user, and patience on networks."""
+    """Return how to speak to the meter: the profile, the task's user, and networks that pause within a packet."""
     base = PsemOptions()
     if scheme_of(task.url) == "tcp":
-        patient = replace(base.timing, response_s=NETWORK_RESPONSE_S, inter_character_s=NETWORK_INTER_CHARACTER_S)
-        base = replace(base, timing=patient)
+        base = replace(base, timing=replace(base.timing, inter_character_s=NETWORK_INTER_CHARACTER_S))
     options = profile.psem_options(base)
     if task.user_id is not None:
         options = replace(options, user_id=task.user_id)

@@ -9,6 +9,7 @@ from drivers.c1219 import Context
 from drivers.c1219.clock import clock_of
 from drivers.c1219.condensed import condensed
 from drivers.c1219.decade5 import Clock, ClockState
+from drivers.c1219.described import registers_from_described
 from drivers.c1219.events import events_of
 from drivers.c1219.identity import identity_of
 from drivers.c1219.newest import cut
@@ -21,6 +22,7 @@ from drivers.data import ClockSample, IntervalBlock, MeterData, Problem, Registe
 from drivers.errors import DataError
 from drivers.profiles import Profile
 from drivers.psem.collection import Collection
+from drivers.psem.services import table_name
 
 
 def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | None) -> MeterData:
@@ -31,6 +33,8 @@ def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | 
     times = MeterTimes.of(context, site_zone)
     remarks = [Problem(table, remark, lost=False) for table, remark in context.remarks()]
     registers, register_problems = registers_of(context, times)
+    own, own_problems = _described(collection, profile)
+    registers, register_problems = [*registers, *own], [*register_problems, *own_problems]
     events, event_problems = events_of(context, times)
     clock = _clock(collection, times)
     blocks, block_problems = _blocks(collection, times)
@@ -53,6 +57,26 @@ def meter_data(collection: Collection, profile: Profile, *, site_zone: tzinfo | 
         tables=dict(collection.octets),
         constants=constants_text(context),
     )
+
+
+def _described(collection: Collection, profile: Profile) -> tuple[list[Register], list[Problem]]:
+    """Return the registers that the profile knows to be in manufacturer tables which were read."""
+    registers: list[Register] = []
+    problems: list[Problem] = []
+    for number in profile.register_tables():
+        name = table_name(number)
+        if name not in collection.octets:
+            continue
+        try:
+            found, odd = registers_from_described(
+                profile.described_tables()[number], collection.octets[name], collection.context
+            )
+        except DataError as error:
+            problems.append(Problem(name, str(error)))
+        else:
+            registers += found
+            problems += odd
+    return registers, problems
 
 
 def _assumed(times: MeterTimes) -> Problem:

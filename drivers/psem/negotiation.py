@@ -16,6 +16,8 @@ from drivers.psem.services import MOST_BAUDS, Negotiate
 
 SMALLEST_SIZE: Final = 32  # an answer below that makes no sense
 _SLOWEST: Final = 1200  # a line that needs less is no line
+_MODEST_SIZE: Final = 256
+_MODEST_PACKETS: Final = 32
 _HOPELESS: Final = 0.01  # damages per octet at which even the smallest packets hardly get through
 _RISK_S: Final = 60.0  # a meter that is lost at another speed costs 20 s, and most that failed once fail again
 _STANDING: Final = 16_000  # octets that a size which failed is left alone for, doubled with each failure
@@ -52,14 +54,17 @@ class Offer:
     def requests(self, baud: int) -> list[Negotiate]:
         """Return what to try one after the other on a line that runs at `baud`.
 
-        Without a wish for another speed none is named; a meter that refuses that is told the present one.
+        Without a wish for another speed none is named; a meter that refuses that is told the present one, and at last
+        asked for little.
         """
         present = (CODE_OF_BAUD[baud],) if baud in CODE_OF_BAUD else ()
         wanted = tuple(CODE_OF_BAUD[wish] for wish in self._wanted if wish in CODE_OF_BAUD)
         offers: list[tuple[int, ...]] = [(), present] if present else [()]
         if wanted and present:
             offers = [tuple(dict.fromkeys(wanted + present))[:MOST_BAUDS], ()]
-        return [Negotiate(self.size - self._overhead, self._packets, codes) for codes in offers]
+        asked = [Negotiate(self.size - self._overhead, self._packets, codes) for codes in offers]
+        modest = Negotiate(min(self.size, _MODEST_SIZE) - self._overhead, min(self._packets, _MODEST_PACKETS))
+        return asked if modest in asked else [*asked, modest]
 
     def agreed(self, terms: Terms) -> None:
         """The meter answered: larger packets than these need not be asked for again."""

@@ -22,6 +22,8 @@ from drivers.psem.spans import SMALLEST_PIECE, OnBytes, Span
 
 _TRIES: Final = 3  # of a read whose table checksum is wrong, or whose answer is in doubt
 
+_WHOLE_OCTETS: Final = 8192  # of a table that is asked for at once on an unknown line: any meter serves that
+
 Read = FullRead | IndexRead | OffsetRead | DefaultRead
 
 
@@ -105,7 +107,8 @@ class Reader:
 
     async def _whole(self, span: Span) -> bytes | None:
         """Read the whole table at once; None if its size is known and too large for the packets of now."""
-        if span.count > self._session.largest_read(MOST_TABLE_DATA) and self._by_offset:
+        most = self._session.largest_read(MOST_TABLE_DATA, at_first=_WHOLE_OCTETS)
+        if span.count > most and self._by_offset:
             return None
         return await self._sure(FullRead(span.table), span)
 

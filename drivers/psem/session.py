@@ -34,6 +34,7 @@ from drivers.psem.services import Identify, Logoff, Negotiate, Request, Security
 from drivers.psem.states import State
 from drivers.secret import Secret
 from drivers.transport.base import Transport
+from drivers.transport.echo_report import echo_of
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -356,6 +357,11 @@ class Session(Conversation):
                 f"of the octets; packets of {self.terms.packet_size} octets suited the line best"
             )
         found += self.offer.remarks()
+        echo = echo_of(self.exchange.transport)
+        if echo.mode == "on" and not echo.removed and self.identity is not None:
+            found.append("the line does not echo, though it is set to echo = on: leave it at auto")
+        if echo.mode == "off" and self.exchange.link.statistics.echoes:
+            found.append("the line echoes what is sent: set echo = auto")
         return tuple(found)
 
     # -- leaving

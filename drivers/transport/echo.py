@@ -54,6 +54,8 @@ class EchoFilter:
     """Remove the echo of what was sent from what is received.
 
     `auto`: off until an echo is proved by the exact return of nine octets or more, as on the first Identify.
+    `on`: an echo is expected from the start, damaged ones included; where an answer begins without one octet of echo
+    before it, and there was none before either, the setting is wrong, and it is as with `auto` from then on.
     """
 
     def __init__(self, mode: EchoMode = "auto") -> None:
@@ -79,7 +81,7 @@ class EchoFilter:
                 self._pending.clear()
             self._pending += chunk
             self._pending_until = max(self._pending_until, out_by + LATE_S)
-        elif self._mode == "auto" and len(chunk) >= PROOF_OCTETS:
+        elif self._mode != "off" and len(chunk) >= PROOF_OCTETS:
             self._watched = chunk
             self._noise = 0
 
@@ -159,6 +161,8 @@ class EchoFilter:
                 self._remove(octets, octets)
                 continue
             if expired or self._answer_begins():
+                if not expired and not self.counts.removed and len(self._pending) >= PROOF_OCTETS:
+                    self._state = "off"
                 self.counts.damaged += 1
                 self._pending.clear()
                 break

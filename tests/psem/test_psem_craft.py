@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from drivers.memory import LineMemory
-from drivers.psem import PsemClient, PsemOptions, SessionStatistics
+from drivers.psem import PsemClient, PsemOptions, ResponseCode, SessionStatistics
 from drivers.psem.meter import MeterLimits
 from drivers.psem.negotiation import Offer, Terms
 from drivers.psem.packet import LARGEST_SIZE
@@ -126,6 +126,20 @@ def test_a_meter_that_does_not_negotiate_twice_is_asked_once() -> None:
 
     read = Read(60_000, remembered=LineMemory(packet_size=64), prepare=prepare)
     assert len(read.sizes) <= 3
+
+
+def test_a_meter_that_refuses_much_is_asked_for_little() -> None:
+    def prepare(line: Line) -> None:
+        honest = line.meter._negotiate
+
+        def modest(request: Negotiate) -> bytes | ResponseCode:
+            return honest(request) if request.packet_size <= 256 else ResponseCode.ERR
+
+        line.meter._negotiate = modest  # type: ignore[method-assign]
+
+    read = Read(5000, prepare=prepare)
+    assert read.statistics.packet_size == 256
+    assert read.sizes == [1024, 1024, 256]
 
 
 # -- what is remembered

@@ -8,24 +8,27 @@ from collections.abc import Callable
 
 import pytest
 
+from drivers.c1219 import Context
 from drivers.errors import MeterSilent, MrspError
 from drivers.psem import PsemClient, PsemOptions, ResponseCode
+from drivers.psem.collect import REGISTERS, WHO, Collector
 from drivers.psem.failures import Failures
-from drivers.psem.meter import MeterEvent, Served
+from drivers.psem.meter import MeterEvent, MeterLimits, Served
 from drivers.psem.replies import AnswerUnusable, BadTableData
 from drivers.psem.services import FullRead, OffsetRead, Request
 from tests.psem.lines import LEFT, PASSWORD, Direction, Line, Tables, clock, flipping, losing, run
+from tests.soak.meters import simulated
 
 TABLES = {number: bytes((number, n & 0xFF))[:1] * 30 + bytes(range(n)) for n, number in enumerate(range(1, 9), 10)}
 BAD = 4
 
 
-def misbehaving(line: Line, answer: Callable[[float], None]) -> None:
-    """Let `answer` take the place of the meter's when table 4 is asked for."""
+def misbehaving(line: Line, answer: Callable[[float], None], *, number: int = BAD) -> None:
+    """Let `answer` take the place of the meter's when table `number` is asked for."""
     honest = line.meter._answer
 
     def look(data: bytes, packets: int, now: float) -> list[MeterEvent]:
-        if data == FullRead(BAD).encode():
+        if data == FullRead(number).encode():
             answer(now)
             return []
         return honest(data, packets, now)
@@ -198,3 +201,23 @@ def test_a_session_that_the_meter_drops_again_and_again_costs_no_octet_twice() -
     line, watch = run(main())
     assert not +watch.again
     assert len(line.identified_at()) >= 3
+
+
+def test_in_a_whole_visit_such_a_table_is_named_and_the_rest_comes_home() -> None:
+    tables = dict(simulated("closure-1997"))
+
+    async def main() -> Collector:
+        line = Line(Tables(tables), limits=MeterLimits(packet_size=8192))
+        misbehaving(line, says(line, b"\x33nonsense"), number=5)
+        client = PsemClient(line, clock=clock)
+        collector = Collector(client, Context(), progress=lambda _: None, monotonic_ns=lambda: int(clock() * 1e9))
+        async with client.session():
+            await collector.configuration()
+            await collector.tables(WHO)
+            await collector.tables(REGISTERS)
+        return collector
+
+    collection = run(main()).collection
+    assert [problem.what for problem in collection.problems] == ["ST05"]
+    assert "ST23" in collection.octets
+    assert collection.octets["ST01"] == tables[1]

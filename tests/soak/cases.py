@@ -82,7 +82,7 @@ def case(base: str, number: int) -> Case:
 
 
 def _rate(random: Random) -> float:
-    """Half of the sessions up to 0.3 %, half above; some of each at the goals themselves."""
+    """More than half of the sessions up to 0.3 %, the others above; some of each at the goals themselves."""
     return random.choice(
         (
             0.0,
@@ -91,7 +91,7 @@ def _rate(random: Random) -> float:
             0.02,
             random.uniform(0, 0.003),
             random.uniform(0, 0.003),
-            *(random.uniform(0.003, _WORST) for _ in range(4)),
+            *(random.uniform(0.003, _WORST) for _ in range(3)),
         )
     )
 

@@ -28,6 +28,7 @@ from drivers.psem.replies import BadTableData
 from drivers.secret import Secret
 from drivers.transport.base import Transport
 from drivers.transport.echoing import EchoTransport
+from drivers.transport.urls import EchoMode
 from tests.soak.cases import Case
 from tests.soak.faults import Chance, Rates
 from tests.soak.faulty_line import FaultyLine, Mishaps
@@ -130,12 +131,11 @@ def _open(case: Case, tables: dict[int, bytes]) -> _Run:
         echo=case.echo,
         piece=case.piece,
     )
-    mode = random.choice(("auto", "on")) if case.echo else random.choice(("auto", "off"))
-    transport: Transport = line
-    if mode == "auto":
-        transport = EchoTransport(line, "auto")
-    elif mode == "on":
-        transport = EchoTransport(line, "on")
+    modes: tuple[EchoMode, ...] = ("auto", "on") if case.echo else ("auto", "off")
+    if not case.pure and random.random() < 0.1:
+        modes = ("auto", "on", "off")  # the setting may be wrong
+    mode = random.choice(modes)
+    transport: Transport = line if mode == "off" else EchoTransport(line, mode)
     return _Run(line, transport, (*chances, echoed))
 
 

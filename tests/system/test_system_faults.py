@@ -58,7 +58,6 @@ FAILING = {
     "missing_intervals": (("--fault=missing_intervals=2",), ()),
     "meter_id_internal": (("--fault=wrong_meter_id=12345678",), ("--meter-id=87654321",)),
     "meter_id_external": ((), ("--meter-id=87654321", "--nameplate-id=87654312")),
-    "dial_count": ((), ("--dials=4",)),
 }
 
 
@@ -198,6 +197,9 @@ def test_a_recording_replays_to_the_same_reading(tmp_path: Path) -> None:
     live = reading_of(read(tmp_path, options=("--record", str(recording))))
     secret = password_file(tmp_path, "residential-tou")
     again = reading_of(mrsp("read", f"replay://{recording}", *BENCH, "--password-file", secret))
+    for part in ("registers", "interval_blocks"):
+        for value in live[part]:
+            del value["provenance"]["recording"]  # of the live visit; the replay makes none
     for part in ("meter", "registers", "interval_blocks", "events", "meter_status"):
         assert again[part] == live[part], part
 
