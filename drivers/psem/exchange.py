@@ -21,6 +21,7 @@ from drivers.transport.echo_report import echo_of
 
 _QUIET_S = 1.5  # a line is waited for to fall silent before a request is repeated
 _MOST_LEFTOVERS = 4
+_TABLE_ANSWER: Final = 5  # octets of an answer with table data: OK, count, at least one octet, checksum
 _MOST_HEARD = 1024  # octets that are kept for a diagnosis
 
 _SESSION_LOST = bytes((ResponseCode.ISSS,))  # a meter that lost its session also starts its toggle anew
@@ -47,6 +48,7 @@ class Exchange:
         self.link = Link(options, clock(), baud=transport.baud, remembered=remembered)
         self._options = options
         self.answered_at = clock()  # when the last request had come to its end
+        self._before: tuple[bytes, bytes] | None = None  # the last request, and its answer
         self._heard = bytearray()  # while listening
         self._listening = False
 
@@ -67,15 +69,19 @@ class Exchange:
         answer. Raises `MeterSilent` if nothing at all came back, `LineTooBad` if what came was of no use.
         """
         reason = ""
-        for _ in range(1 + repeats):
+        for left in range(repeats, -1, -1):
             now = self.clock()
             self.link.drop_input(self.transport.discard_input(), now)
             self.link.send_message(message, now, wants_reply=True, manner=manner)
             end = await self._answer(is_answer, on_part)
             self.answered_at = self.clock()
             match end:
+                case Message(data) if left and self._may_be_repeated(message, data):
+                    reason = "it may be the answer before, repeated"
+                    await self.settle()
                 case Message(data):
                     self._listening = False
+                    self._before = message, data
                     return data
                 case Failed(heard):
                     raise self._failure(what, heard=heard)
@@ -85,6 +91,17 @@ class Exchange:
                     await self.settle()
         msg = f"{what}: the answer came incomplete: {reason}"
         raise LineTooBad(msg, advice="if only this meter does it, set toggles = false in its profile")
+
+    def _may_be_repeated(self, message: bytes, answer: bytes) -> bool:
+        """Whether this is the answer to another request, octet for octet, of a meter whose toggle bit says nothing.
+
+        A meter that got our ACK late sends its answer again, into the wait for the next one. Two tables may be alike,
+        too: then the question costs a second. Answers without table data are all alike.
+        """
+        if self.link.experience.toggles.matter or self._before is None or len(answer) < _TABLE_ANSWER:
+            return False
+        asked, answered = self._before
+        return answered == answer and asked != message
 
     def listen(self) -> None:
         """Keep what comes in from now on, up to a limit, for a diagnosis."""

@@ -27,6 +27,14 @@ def test_no_session_ends_with_a_wrong_value(part: int) -> None:
     assert tally.goal_complete >= 0.99 * tally.goal_sessions, "\n".join(tally.lines())
 
 
+def test_an_answer_repeated_after_a_late_acknowledgement_is_not_taken_for_the_next() -> None:
+    """Found by a long soak: our ACK came late, the meter does not toggle, and its repeated answer looked like ST63."""
+    late = case("final", 17102)
+    assert not late.toggles
+    assert late.rates.late
+    assert run(late).end == "complete"
+
+
 def test_a_session_is_the_same_each_time() -> None:
     first, second = run(case(_SEED, 7)), run(case(_SEED, 7))
     assert replace(first, cpu_s=0, line_s=0) == replace(second, cpu_s=0, line_s=0)
