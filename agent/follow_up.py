@@ -82,7 +82,7 @@ class FollowUp:
 
     async def _prepared(self, order: Order, outcome: Outcome, before: MeterRecord) -> Prepared:
         reading = outcome.reading
-        record = advanced(before, reading, outcome.memory)
+        record = advanced(before, reading, outcome.memory, outcome.before)
         last_read_at = order.last_read_at or before.last_read_at
         seen = observations(reading, clock_failures=record.clock_failures, last_read_at=last_read_at)
         known = before.watch

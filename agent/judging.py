@@ -27,6 +27,7 @@ class Judged:
     subject: Subject
     offset: MeterOffset | None  # of the meter's clock
     results: tuple[CheckResult, ...]
+    contradicted: bool = False  # a second look showed another value, or what it showed could not be judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,17 @@ class Judging:
         subject = self._subject(data, finished, offset)
         if not data.again:
             return Judged(data, subject, offset, run_checks(subject, self.rules))
+        contradicted = True
         try:
-            data = replace(data, problems=(*data.problems, *contradictions(subject, self.rules)))
+            found = contradictions(subject, self.rules)
+            contradicted = bool(found)
+            data = replace(data, problems=(*data.problems, *found))
             subject = replace(subject, data=data)
             results = verified(run_checks(subject, self.rules), subject, self.rules)
         except Exception:  # noqa: BLE001 - as above
             _log.exception("what the second look makes of the checks is not known")
             results = run_checks(subject, self.rules)
-        return Judged(data, subject, offset, results)
+        return Judged(data, subject, offset, results, contradicted)
 
     def _offset(self, data: MeterData) -> MeterOffset | None:
         return meter_offset(data.clock, self.proof) if data.clock else None

@@ -139,9 +139,9 @@ async def _prove(order: Order, box: Box, known: MeterRecord, zone: tzinfo | None
 
 
 def _is_evidence(judged: Judged) -> bool:
-    """Whether the next visit may compare with this one: the right meter, and nothing that had to be looked at twice."""
+    """Whether the next visit may compare with this one: it was the right meter, and no second look contradicts."""
     wrong = any(one.check.startswith("meter_id") and one.outcome == "fail" for one in judged.results)
-    return not wrong and not judged.data.again
+    return not wrong and not judged.contradicted
 
 
 def _task(order: Order, box: Box, memory: MeterMemory | None) -> Task:
