@@ -53,4 +53,5 @@ def test_a_clock_that_stays_wrong_is_reported_and_then_calls_for_an_inspection(p
     outcomes = {check["check"]: check["outcome"] for check in later["checks"]}
     assert outcomes["dial_count"] == "verified"
     assert outcomes["meter_clock"] == "fail"
-    assert outcomes["register_advance"] == "pass", [c["reason"] for c in later["checks"] if c["check"] == "register_advance"]  # compared with what the agent itself remembers
+    # Compared with what the agent itself remembers.
+    assert outcomes["register_advance"] == "pass"
