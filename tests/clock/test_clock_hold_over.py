@@ -167,7 +167,9 @@ class TestOnDisk:
         box = VirtualClock()
         box.advance(60)
         held = hold_over(heard(box, SILENT), back)
-        held.permits("interval", read_instant(box))
+        permit = held.permits("interval", read_instant(box))
+        assert permit.reason
+        assert permit.allowed <= (back is not None)
 
 
 class TestKeeper:
