@@ -146,12 +146,6 @@ class FollowUp:
         return tuple(composed(item, order, reading, self._settings, times) for item in news)
 
 
-async def follow_up(order: Order, outcome: Outcome, records: MeterRecords, spool: Spool) -> None:
-    """Prepare and complete in one, for a reading that is in the spool already. Never raises for the disk."""
-    follower = FollowUp(records, spool)
-    await follower.complete(await follower.prepare(order, outcome))
-
-
 async def store_report(anomaly: Anomaly, spool: Spool) -> None:
     """Put an anomaly report into the spool, sealed like a reading, once. Raises `LocalTrouble`."""
 

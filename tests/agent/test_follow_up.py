@@ -21,7 +21,7 @@ from agent.anomalies.state import MOST_OWED
 from agent.document import encode
 from agent.durable_file import write_durably
 from agent.errors import LocalTrouble
-from agent.follow_up import FollowUp, follow_up
+from agent.follow_up import FollowUp
 from agent.keys import create_device_key
 from agent.meter_record import MeterRecord, MeterRecords
 from agent.order import Order, Site
@@ -153,11 +153,6 @@ async def test_a_reading_whose_time_is_not_known_is_reported_by_the_time_of_its_
     (report,) = await reports(spool)
     assert (report["detected_at"], report["due_by"]) == ("2026-03-04T12:00:00Z", "2026-03-06T06:59:59Z")
     assert records.of(ORDER).last_read_at is None
-
-
-async def test_in_one_call_for_a_reading_that_is_stored(spool: Spool, records: MeterRecords) -> None:
-    await follow_up(ORDER, faults(1, "low_battery"), records, spool)
-    assert len(await reports(spool)) == 1
 
 
 async def test_a_report_that_the_spool_refuses_is_due_again(
