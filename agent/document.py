@@ -16,8 +16,10 @@ from agent.reading import (
     CheckResult,
     ClockPart,
     EventPart,
+    HeardPart,
     ItemPlaces,
     MeterPart,
+    PositionPart,
     ProblemPart,
     Provenance,
     Reading,
@@ -29,7 +31,7 @@ from agent.reading import (
     VerificationPart,
 )
 from agent.utc_text import utc_text
-from drivers.data import Event, IntervalBlock, MeterData, MeterStatus, Register, Slots, Source
+from drivers.data import Event, Heard, IntervalBlock, MeterData, MeterStatus, Register, Slots, Source
 from drivers.decimal_text import plain
 
 SCHEMA = "mrsp.reading/1"
@@ -84,6 +86,9 @@ def build_reading(
         verification=_verification(data, order.dials, shown_by),
         problems=tuple(ProblemPart(what=p.what, reason=p.reason, lost=p.lost) for p in data.problems) or None,
         quality="raw",
+        authenticated=None if data.authenticated else False,
+        heard=None if data.heard is None else heard_part(data.heard),
+        photos=data.photos or None,
     )
 
 
@@ -221,6 +226,26 @@ def event_part(event: Event) -> EventPart:
         sequence=event.sequence,
         user_id=event.user_id,
         log=event.log if event.log != "event" else None,
+    )
+
+
+def heard_part(heard: Heard) -> HeardPart:
+    """Return how it was received as the document writes it."""
+    where = heard.position
+    return HeardPart(
+        count=heard.count,
+        first_at=utc_text(heard.first_at),
+        last_at=utc_text(heard.last_at),
+        best_rssi_db=_optional_number(heard.best_rssi_db),
+        best_snr_db=_optional_number(heard.best_snr_db),
+        position=None
+        if where is None
+        else PositionPart(
+            latitude=plain(where.latitude),
+            longitude=plain(where.longitude),
+            at=utc_text(where.at),
+            hdop=_optional_number(where.hdop),
+        ),
     )
 
 

@@ -202,6 +202,26 @@ class ProblemPart(_Part, frozen=True):
     lost: bool
 
 
+class PositionPart(_Part, frozen=True):
+    """WGS 84 degrees, and the time of the fix."""
+
+    latitude: str
+    longitude: str
+    at: str
+    hdop: str | None = None
+
+
+class HeardPart(_Part, frozen=True):
+    """How one-way telemetry was received, in place of a session."""
+
+    count: int
+    first_at: str
+    last_at: str
+    best_rssi_db: str | None = None
+    best_snr_db: str | None = None
+    position: PositionPart | None = None
+
+
 class Reading(_Part, frozen=True, kw_only=True):
     """One visit to one meter. Without its two times it was taken before this box knew the time, and never learnt it."""
 
@@ -226,3 +246,6 @@ class Reading(_Part, frozen=True, kw_only=True):
     recording: RecordingPart | None = None
     problems: tuple[ProblemPart, ...] | None = None
     verification: VerificationPart | None = None
+    authenticated: bool | None = None  # False: anybody could have sent it
+    heard: HeardPart | None = None
+    photos: tuple[str, ...] | None = None

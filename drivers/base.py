@@ -12,6 +12,7 @@ from typing import Protocol
 from drivers.data import MeterData
 from drivers.memory import MeterMemory
 from drivers.secret import Secret
+from drivers.transport.base import Transport
 from drivers.writes import ClockOrder
 
 
@@ -46,6 +47,8 @@ class Task:
     # driver grants two at most. Must not raise.
     second_look: Callable[[MeterData], tuple[str, ...]] | None = None
     record: Path | None = None  # write every byte exchanged to this file
+    line: Transport | None = None  # already open: a call that came in; the driver closes it as its own
+    keep: Path | None = None  # a directory that outlives the visit, for what must: requests that wait for their answer
     options: dict[str, str] = field(default_factory=dict)  # line options of the URL's query and the configuration
     progress: Callable[[Progress], None] = lambda _progress: None
     monotonic_ns: Callable[[], int] = time.monotonic_ns  # the agent passes CLOCK_BOOTTIME

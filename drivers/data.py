@@ -199,6 +199,28 @@ class LineReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """Where a receiver stood, as its satellite receiver said: WGS 84 degrees. Without a fix there is none at all."""
+
+    latitude: Decimal
+    longitude: Decimal
+    at: datetime  # of the fix
+    hdop: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How one-way telemetry was received, in place of a session. `first_at` and `last_at`: aware UTC, of this run."""
+
+    count: int  # receptions of this value and of those before it
+    first_at: datetime
+    last_at: datetime  # of the value that is delivered
+    best_rssi_db: Decimal | None = None
+    best_snr_db: Decimal | None = None
+    position: Position | None = None  # at the best reception
+
+
+@dataclass(frozen=True, slots=True)
 class MeterData:
     """All that one visit brought home. `broken` is set when the line or the meter failed before the end."""
 
@@ -221,3 +243,6 @@ class MeterData:
     tables: dict[str, bytes] = field(default_factory=dict)  # raw octets by name, as read
     constants: dict[str, str] = field(default_factory=dict)  # CT/VT ratios and the like, as text
     memory: MeterMemory | None = None  # for the next visit
+    authenticated: bool = True  # False: anybody could have sent this (one-way radio and pager)
+    heard: Heard | None = None  # only of one-way telemetry
+    photos: tuple[str, ...] = ()  # references to the evidence of a person's reading

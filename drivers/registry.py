@@ -9,7 +9,12 @@ from drivers.base import Driver
 from drivers.errors import UsageError
 
 GROUP = "mrsp.drivers"
-BUILTIN = dict.fromkeys(("serial", "tcp", "replay"), "drivers.psem.driver:PsemDriver")
+BUILTIN = {
+    **dict.fromkeys(("serial", "tcp", "rfc2217", "modem", "modem+tcp", "replay"), "drivers.psem.driver:PsemDriver"),
+    **dict.fromkeys(("modbus", "modbus+tcp", "modbus+tls", "modbus+rtu+tcp"), "drivers.modbus.driver:ModbusDriver"),
+    **dict.fromkeys(("wctp+http", "wctp+https"), "drivers.pager.driver:PagerDriver"),
+    "visual": "drivers.visual.driver:VisualDriver",
+}
 
 
 def scheme_of(url: str) -> str:
