@@ -21,18 +21,15 @@ from agent.checks import RuleSet, Subject, run_checks
 from agent.checks.advance import Advance, advances, counts, name_of, turn_of
 from agent.checks.past import days_between, zone_of
 from agent.checks.quantity import energy, factor
-from agent.checks.rules import Reread
+from agent.checks.rules import Percent, Reread
 from agent.history import present_registers
 from agent.reading import CheckResult, Outcome
 from drivers.data import MeterData, Problem, Register
 from drivers.decimal_text import plain
 
 NS = 1_000_000_000
-SAME_TIME_S = 60  # up to this, two looks are "essentially at the same time", which UBP leaves open
-WITHIN = Fraction(20, 100)  # of the first figure: a second one at another time confirms it (A4 3.3.1.4, 3.4.4)
 _NAMED = 3  # registers that a reason spells out
 _SUM, _USAGE = "sum_check", "high_low_usage"
-_FIGURES = frozenset({_USAGE, "high_low_demand"})  # that a second figure near the first confirms
 _PRESENT_ONES = frozenset({_USAGE, "zero_consumption", "register_advance"})
 
 Place = tuple[str, int, int]
@@ -165,9 +162,11 @@ def _followed(case: _Case, before: Look, look: Look, subject: Subject, rules: Ru
     if "other" not in compared and judged.outcome != "pass":
         outcome: Outcome = "fail" if result.check == _SUM else "verified"
         return replace(case, result=_reasoned(result, f"{result.reason}; {said}", outcome), open=False)
-    at_another_time = result.check in _FIGURES and elapsed_ns > SAME_TIME_S * NS and "other" in compared
-    if at_another_time and _near(result.check, places, _with_look(subject, before, 0), again):
-        why = f"{said}, within {int(WITHIN * 100)} %"
+    rule = getattr(rules, result.check)
+    figure = rule if isinstance(rule, Percent) else None  # one that a second figure near it confirms
+    at_another_time = figure is not None and elapsed_ns > figure.same_time_s * NS and "other" in compared
+    if figure and at_another_time and _near(result.check, figure, places, _with_look(subject, before, 0), again):
+        why = f"{said}, within {plain(figure.reread_within)} %"
         return replace(case, result=_reasoned(result, f"{result.reason}; {why}", "verified"), open=False)
     if judged.outcome == "skipped" or (at_another_time and judged.outcome == "pass"):
         return replace(case, result=_reasoned(result, f"{result.reason}; {said}", "fail"))
@@ -216,11 +215,12 @@ def _most(register: Register, elapsed_ns: int, subject: Subject, rules: RuleSet)
     return Fraction(an_hour * kilo) * Fraction(max(0, elapsed_ns), 3600 * NS) + Fraction(abs(register.multiplier))
 
 
-def _near(check: str, at_fault: tuple[Place, ...], first: Subject, again: Subject) -> bool:
-    """Tell whether every figure that failed is within a fifth of what it was: average daily usage, or demand."""
+def _near(check: str, rule: Percent, at_fault: tuple[Place, ...], first: Subject, again: Subject) -> bool:
+    """Tell whether every figure that failed is within some percent of what it was: average daily usage, or demand."""
+    part = Fraction(rule.reread_within) / 100
     figures: Callable[[Subject], dict[Place, Fraction]] = _daily_usage if check == _USAGE else _demands
     old, new = figures(first), figures(again)
-    return all(p in old and p in new and abs(new[p] - old[p]) <= WITHIN * abs(old[p]) for p in at_fault)
+    return all(p in old and p in new and abs(new[p] - old[p]) <= part * abs(old[p]) for p in at_fault)
 
 
 def _daily_usage(subject: Subject) -> dict[Place, Fraction]:

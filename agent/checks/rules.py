@@ -130,13 +130,16 @@ class Percent(Reread, frozen=True):
     """`low` % of the historical figure <= present one <= `high` % of it.
 
     Historical is the same period last year, else the highest of the last `last_periods` periods; none of them shorter
-    than `least_days`.
+    than `least_days`. With `reread`: another figure, read more than `same_time_s` after the first, confirms it where it
+    is within `reread_within` % of it.
     """
 
     low: Decimal
     high: Decimal
     last_periods: Annotated[int, msgspec.Meta(ge=1, le=36)]
     least_days: Annotated[int, msgspec.Meta(ge=1, le=366)]
+    reread_within: Decimal
+    same_time_s: Decimal
 
     def __post_init__(self) -> None:
         Rule.__post_init__(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.checks.rules import Reread, Rule, RuleSet
+from agent.checks.rules import Percent, Reread, Rule, RuleSet
 from agent.checks.run import CHECKS
 from drivers.decimal_text import plain
 
@@ -28,6 +28,8 @@ def in_words(rules: RuleSet) -> tuple[Line, ...]:
     for check in CHECKS:
         rule: Rule = getattr(rules, check.name)
         again = "; a failure is verified by reading again" if isinstance(rule, Reread) and rule.reread else ""
+        if again and isinstance(rule, Percent):
+            again += f", also by another figure within {plain(rule.reread_within)} % after {plain(rule.same_time_s)} s"
         clause = rule.clause
         if check.name == "meter_clock" and rules.meter_clock.monthly_tou is not None:
             clause = f"{clause}; {rules.meter_clock.monthly_tou.clause} for TOU registers alone"

@@ -246,6 +246,18 @@ def test_high_usage_at_another_time_is_verified_within_a_fifth(part: str, outcom
     assert result(seen, "high_low_usage").outcome == outcome
 
 
+def test_how_near_and_how_much_later_is_the_rule_sets() -> None:
+    first = high()
+    assert first.history is not None
+    raw = str(first.history.registers[0].value + usage(first) * Decimal("1.3"))
+    wider = msgspec.structs.replace(UBP.high_low_usage, reread_within=Decimal(30))
+    rules = msgspec.structs.replace(UBP, high_low_usage=wider)
+    assert result(looked(first, (61, {TOTAL: raw})), "high_low_usage", rules).outcome == "verified"
+    later = msgspec.structs.replace(UBP.high_low_usage, same_time_s=Decimal(120))
+    rules = msgspec.structs.replace(UBP, high_low_usage=later)
+    assert result(looked(first, (61, {TOTAL: "052345"})), "high_low_usage", rules).outcome == "pass"
+
+
 def test_high_usage_at_another_time_that_is_far_off_fails_until_it_is_confirmed() -> None:
     """A4 3.3.1.4 (2): what is not within 20 % of the first fails, although the new value by itself would pass."""
     once = looked(high(), (61, {TOTAL: "052345"}))
