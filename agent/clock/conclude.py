@@ -125,7 +125,7 @@ def _backwards(latest_ns: int, floor: datetime | None, who: str) -> str:
     shown = utc_text(latest.replace(microsecond=0)) if latest is not None else "an impossible date"
     return (
         f"ALARM: {who} {shown}, before the newest time that this box has stamped "
-        f"({utc_text(floor.replace(microsecond=0))}): one of the two is wrong."
+        f"({utc_text(floor.replace(microsecond=0))}): one of the two is wrong; a second source settles which."
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, tzinfo
+import math
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 from agent.clock.hold_over import hold_over
@@ -41,15 +42,16 @@ class ProofKeeper:
     async def prove(self, *, floor: datetime | None = None, zone: tzinfo | None = None) -> ClockProof:
         """Return the proof to go by now: measured, unless that was less than a minute ago.
 
-        Never raises for what a source does. `floor`: the newest time that this box has ever stamped; `zone`: the
-        site's, whose midnight begins the day.
+        Never raises for what a source does. `floor`: a time that this box has stamped; the newest one it has proven,
+        also in an earlier boot, is known here. `zone`: the site's, whose midnight begins the day.
         """
         async with self._lock:
+            if self._last is None and self._file is not None:
+                self._last = await asyncio.to_thread(load, self._file, policy_of(self._settings))
+            floor = max((time for time in (floor, self._proven_by()) if time is not None), default=None)
             recent = self._recent(floor, zone)
             if recent is not None:
                 return recent
-            if self._last is None and self._file is not None:
-                self._last = await asyncio.to_thread(load, self._file, policy_of(self._settings))
             fresh = await prove(self._settings, self._clock, floor=floor)
             proof = self._latest = hold_over(fresh, self._last)
             if fresh.alarm:
@@ -70,6 +72,13 @@ class ProofKeeper:
         if floor is not None and latest.utc_at(now.boottime_ns) < floor:
             return None
         return latest if latest.permits("interval", now, zone=zone).allowed else None
+
+    def _proven_by(self) -> datetime | None:
+        """Return the time that has passed for certain when the clock was proven last: time does not run behind it."""
+        last = self._last
+        if last is None or last.uncertainty_s is None:
+            return None
+        return last.utc_at(last.measured.boottime_ns) - timedelta(seconds=math.ceil(last.uncertainty_s))
 
     async def _keep(self, proof: ClockProof) -> None:
         if self._file is None or not self._file.parent.is_dir():  # not ours to make

@@ -68,7 +68,7 @@ class TestTheNewestStamp:
         assert (proof.synchronized, proof.tells_time) == (False, False)
         assert proof.alarm == (
             "ALARM: a:123 puts the time at 2026-03-07T12:00:00Z, before the newest time that this box has stamped "
-            "(2026-03-10T12:00:00Z): one of the two is wrong."
+            "(2026-03-10T12:00:00Z): one of the two is wrong; a second source settles which."
         )
         assert proof.permits("interval", read_instant(box)).reason == proof.alarm
         assert proof.permits("cumulative", read_instant(box)).allowed

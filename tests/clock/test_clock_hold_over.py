@@ -238,6 +238,32 @@ class TestKeeper:
         box.reboot(NOON)
         assert not (await ProofKeeper(self.SETTINGS, box, file).prove()).synchronized
 
+    async def test_time_does_not_run_behind_what_was_proven_before_the_box_was_switched_off(
+        self, box: VirtualClock, said: list[Outcome], tmp_path: Path
+    ) -> None:
+        said += [sample(0), sample(0), sample(0)]
+        file = tmp_path / PROOF_FILE
+        assert (await ProofKeeper(self.SETTINGS, box, file).prove()).synchronized
+        box.reboot(NOON - timedelta(days=1))  # and the one server confirms the wrong date
+        alarmed = await ProofKeeper(self.SETTINGS, box, file).prove()
+        assert alarmed.alarm
+        assert not alarmed.permits("interval", read_instant(box)).allowed
+        box.step(2 * DAY)
+        assert (await ProofKeeper(self.SETTINGS, box, file).prove()).synchronized
+
+    async def test_several_sources_outweigh_what_was_proven_before(
+        self, box: VirtualClock, said: list[Outcome], tmp_path: Path
+    ) -> None:
+        said += [sample(0), sample(0, name="b:123"), sample(0), sample(0, name="b:123")]
+        file = tmp_path / PROOF_FILE
+        two = ClockSettings.asking(["a.example", "b.example"])
+        box.step(400 * DAY)  # both were wrong once
+        assert (await ProofKeeper(two, box, file).prove()).synchronized
+        box.step(-400 * DAY)
+        corrected = await ProofKeeper(two, box, file).prove()
+        assert corrected.alarm
+        assert corrected.synchronized
+
     async def test_a_disk_that_refuses_is_a_warning(
         self, box: VirtualClock, said: list[Outcome], tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
