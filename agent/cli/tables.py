@@ -20,6 +20,7 @@ from agent.clock.system import SystemClock
 from agent.credentials import load_password
 from agent.errors import UsageError
 from drivers.base import Task
+from drivers.errors import printable
 from drivers.psem.inspect import Field, TableReport, inspect_tables
 
 EVERYTHING = "all"
@@ -104,12 +105,7 @@ def _field_text(field: Field, width: int, *, raw: bool) -> str:
         shown = field.octets[:MOST_SHOWN].hex(" ") + (" …" if len(field.octets) > MOST_SHOWN else "")
         place = f" @{field.offset}+{field.length} {shown}"
     said = " ".join(filter(None, (field.text, field.unit, meaning, place)))
-    return f"  {field.path:{width}}  {_printable(said)}"
-
-
-def _printable(text: str) -> str:
-    """Return text of a meter without what would steer a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return f"  {field.path:{width}}  {printable(said)}"
 
 
 def _as_json(report: TableReport) -> dict[str, object]:

@@ -20,6 +20,7 @@ import msgspec
 from agent.clock.instant import NS, Instant
 from agent.clock.plausible import EPOCH, rolled_over
 from agent.clock.samples import RECEIVER, TimeSample
+from drivers.errors import printable
 
 WATCH = b'?WATCH={"enable":true,"json":true,"pps":true};\n'
 FIXES = 3  # of different moments, before we believe that it keeps time
@@ -115,7 +116,7 @@ class Listening:
                 for device in report.devices:
                     self._receiver(device.path)
             case "ERROR":
-                self._complaint = f"it complains: {_printable(report.message)}"
+                self._complaint = f"it complains: {_words(report.message)}"
             case "PPS" if self._local:
                 self._pulse(report, at)
             case "TPV":
@@ -125,7 +126,7 @@ class Listening:
         return None
 
     def _receiver(self, device: str) -> _Receiver:
-        name = _printable(device) or "its receiver"
+        name = _words(device) or "its receiver"
         if name not in self._receivers and len(self._receivers) == MAX_DEVICES:
             return _Receiver()  # of no consequence
         return self._receivers.setdefault(name, _Receiver())
@@ -155,7 +156,7 @@ class Listening:
         elif len(fixes) < FIXES:
             receiver.trouble = f"gave {len(fixes)} of {FIXES} fixes, then no other"
         else:
-            return self._sample(receiver, _printable(report.device))
+            return self._sample(receiver, _words(report.device))
         return None
 
     def _sample(self, receiver: _Receiver, device: str) -> TimeSample:
@@ -213,5 +214,5 @@ def _unix_ns(text: str) -> int | None:
     return (at - EPOCH) // timedelta(seconds=1) * NS + int(fraction.ljust(9, "0") if fraction else 0)
 
 
-def _printable(text: str) -> str:
-    return "".join(letter for letter in text[:100] if letter.isprintable())
+def _words(text: str) -> str:
+    return printable(text[:100])

@@ -216,7 +216,7 @@ def test_what_is_there_is_said() -> None:
     listening.hear(b'{"class":"DEVICES","devices":[]}', at)
     assert listening.reason == "it has no receiver"
     listening.hear(b'{"class":"ERROR","message":"Unrecognized\\u001b[2J"}', at)
-    assert listening.reason == "it complains: Unrecognized[2J"
+    assert listening.reason == "it complains: Unrecognized\\x1b[2J"
     listening.hear(b'{"class":"DEVICES","devices":[{"path":"/dev/ttyACM0"},{"path":"/dev/ttyS1"}]}', at)
     assert listening.reason == "/dev/ttyACM0 tells no time; /dev/ttyS1 tells no time"
 

@@ -107,7 +107,7 @@ def test_what_names_no_table_is_a_mistake(name: str, capsys: pytest.CaptureFixtu
 
 
 def test_octets_of_a_meter_do_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    from agent.cli.tables import _printable
+    from drivers.errors import printable
 
-    assert _printable("ACME\x1b[2J") == "ACME\\x1b[2J"
-    assert _printable("kWh −1 °") == "kWh −1 °"
+    assert printable("ACME\x1b[2J") == "ACME\\x1b[2J"
+    assert printable("kWh −1 °") == "kWh −1 °"
