@@ -27,6 +27,7 @@ from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
 from agent.clock.settings import ClockSettings
 from agent.clock.system import SystemClock
+from agent.cmep import Dialect, rendered
 from agent.config import Config, load_config
 from agent.document import encode
 from agent.errors import LocalTrouble, UsageError
@@ -38,7 +39,7 @@ from drivers.errors import MrspError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="the meter's line")
-    parser.add_argument("--format", choices=("json", "table"), help="default: table on a terminal, else json")
+    parser.add_argument("--format", choices=("json", "cmep", "table"), help="default: table on a terminal, else json")
     parser.add_argument("--profile", metavar="NAME", help="meter family (default: recognised from the meter itself)")
     parser.add_argument("--profile-dir", metavar="DIR", type=Path, action="append", default=[], help="more profiles")
     meter = parser.add_argument_group("what is on record about the meter")
@@ -89,12 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
             reading = asyncio.run(keep_in_spool(config, order, outcome, box.records))
         except LocalTrouble as error:
             trouble = error
-    kind = arguments.format or ("table" if sys.stdout.isatty() else "json")
-    if kind == "table":
-        sys.stdout.write(show_reading(reading))
-    else:
-        sys.stdout.buffer.write(encode(reading) + b"\n")  # UTF-8, whatever the terminal's encoding
-    sys.stdout.flush()
+    _print(reading, arguments.format or ("table" if sys.stdout.isatty() else "json"))
     if trouble is not None:
         raise trouble
     return exit_status(reading, outcome.broken)
@@ -115,6 +111,20 @@ def _box(arguments: argparse.Namespace, config: Config | None, progress: Progres
     box = configured_box(config, SystemClock(), records=records_of(config), progress=progress)
     settings = clock_settings(arguments) if arguments.ntp or arguments.gpsd else box.clock_settings
     return replace(box, clock_settings=settings, profile_dirs=(*box.profile_dirs, *profiles))
+
+
+def _print(reading: Reading, kind: str) -> None:
+    """Print a reading; what CMEP cannot say of it goes to standard error."""
+    match kind:
+        case "table":
+            sys.stdout.write(show_reading(reading))
+        case "cmep":
+            lines = rendered(reading, Dialect(), made_at=datetime.now(UTC))
+            sys.stdout.buffer.write(lines.text.encode())  # with line ends of its own
+            sys.stderr.writelines(f"mrsp: not in CMEP: {what}\n" for what in lines.left_out)
+        case _:
+            sys.stdout.buffer.write(encode(reading) + b"\n")  # UTF-8, whatever the terminal's encoding
+    sys.stdout.flush()
 
 
 def exit_status(reading: Reading, broken: Exception | None) -> int:

@@ -86,6 +86,8 @@ class _Rendering:
         at = self._time_of(register)
         if register.value is None:
             raise Inexpressible("it has no value")
+        if register.phase:
+            raise Inexpressible(f"CMEP has no phase {register.phase}")
         value, constant = Decimal(register.raw), Decimal(register.multiplier) * scale
         if register.offset or value * constant != Decimal(register.value) * scale:
             value, constant = Decimal(register.value) * scale, Decimal(1)  # no constant says it all
@@ -94,13 +96,14 @@ class _Rendering:
 
     def periods(self) -> None:
         """Add a record for each quantity that has rates, and for each demand."""
-        groups: dict[tuple[str, str, str, str], list[tuple[int, RegisterPart]]] = {}
+        groups: dict[tuple[object, ...], list[tuple[int, RegisterPart]]] = {}
         for index, register in enumerate(self.reading.registers):
             if register.kind == "demand" or (register.kind == "cumulative" and register.tier):
-                if register.extreme or register.occurrence:
-                    self.left_out.append(f"registers[{index}]: CMEP has no minimum and no further occurrence")
+                if register.extreme or register.occurrence or register.phase:
+                    self.left_out.append(f"registers[{index}]: CMEP has no minimum, further occurrence or phase")
                     continue
-                key = (register.kind, register.unit, register.direction, f"{register.period} {register.season}")
+                of = (register.period, register.season, register.self_read, register.period_end)
+                key = (register.kind, register.unit, register.direction, of)
                 groups.setdefault(key, []).append((index, register))
             elif register.kind != "cumulative":
                 self.left_out.append(f"registers[{index}]: CMEP has no {register.kind.replace('_', ' ')} register")
@@ -132,6 +135,8 @@ class _Rendering:
         first = registers[0]
         units, scale = _units(first.unit, first.direction, energy=first.kind == "cumulative")
         values = []
+        if len({self._label(register) for register in registers}) < len(registers):
+            raise Inexpressible("several of them would have the same label")
         for register in registers:
             if register.value is None:
                 raise Inexpressible("one of them has no value")

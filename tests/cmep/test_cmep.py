@@ -147,6 +147,19 @@ def test_rates_go_by_the_labels_that_are_agreed() -> None:
     assert found.left_out == ("registers[2]: no label is agreed for rate B (`tou_labels`)",)
 
 
+def test_each_self_read_has_a_record_of_its_own() -> None:
+    ends = ("2026-11-19T06:00:00Z", "2026-11-20T06:00:00Z")
+    peaks = tuple(
+        register(kind="demand", unit="kW", period="self_read", self_read=k, period_end=end)
+        for k, end in enumerate(ends)
+    )
+    records = parsed(lines(reading(registers=peaks)).text.encode(), DIALECT)
+    assert [record.end for record in records if isinstance(record, TouRecord)] == [
+        datetime(2026, 11, 19, 6, tzinfo=UTC),
+        datetime(2026, 11, 20, 6, tzinfo=UTC),
+    ]
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -159,6 +172,8 @@ def test_rates_go_by_the_labels_that_are_agreed() -> None:
         ({"interval_blocks": (block(),), "meter": MeterPart()}, "no identification"),
         ({"interval_blocks": (block(),), "meter": MeterPart(meter_id="ZÄHLER")}, "ASCII"),
         ({"registers": (register(period="previous_reset"),)}, "not known"),
+        ({"registers": (register(phase="A"),)}, "no phase A"),
+        ({"registers": (register(kind="demand", unit="kW", extreme="minimum"),)}, "no minimum"),
         ({"registers": (register(kind="instantaneous", unit="V"),)}, "no instantaneous register"),
     ],
 )
