@@ -25,6 +25,8 @@ CHRONYC = shutil.which("chronyc")
 GPSD = shutil.which("gpsd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 needs_chrony = pytest.mark.skipif(CHRONYD is None or CHRONYC is None, reason="chrony is not installed")
 needs_gpsd = pytest.mark.skipif(GPSD is None, reason="gpsd is not installed")
+FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)  # Debian's faketime
+needs_faketime = pytest.mark.skipif(FAKETIME is None, reason="faketime is not installed")
 GOOD: tuple[str, ...] = ()
 SLOW = ("--offset", "90")
 FORBIDDEN = {
@@ -53,8 +55,11 @@ class Chronyd:
 
 
 @contextmanager
-def chronyd(folder: Path, *directives: str) -> Iterator[Chronyd]:
-    """Run a chronyd in the foreground, without leave to touch the clock (`-x`), on loopback only."""
+def chronyd(folder: Path, *directives: str, off_s: int = 0) -> Iterator[Chronyd]:
+    """Run a chronyd in the foreground, without leave to touch the clock (`-x`), on loopback only.
+
+    `off_s`: by how much the clock is wrong that it serves, which is then a fake under the real daemon.
+    """
     assert CHRONYD is not None
     assert CHRONYC is not None
     port, command_port = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
@@ -73,7 +78,9 @@ def chronyd(folder: Path, *directives: str) -> Iterator[Chronyd]:
     (folder / "chrony.conf").write_text("\n".join(lines) + "\n")
     command = [CHRONYD, "-x", "-U", "-d", "-f", str(folder / "chrony.conf")]
     daemon = Chronyd(port, (CHRONYC, "-h", "127.0.0.1", "-p", str(command_port)))
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    fake = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{off_s:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    environment = {**os.environ, **(fake if off_s else {})}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
         try:
             for _ in range(500):
                 if not subprocess.run([*daemon.chronyc, "activity"], check=False, capture_output=True).returncode:
@@ -233,6 +240,20 @@ def test_two_real_chronyds_outvote_a_liar(tmp_path: Path) -> None:
         run = mrsp("clock", *options, *servers(stack, SLOW))
     assert run.returncode == 0, run.stdout
     assert "is not believed" in run.stdout
+
+
+@needs_chrony
+@needs_faketime
+def test_a_real_chronyd_that_serves_the_wrong_time(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        wrong = stack.enter_context(chronyd(tmp_path / "wrong", "local stratum 2", off_s=-90))
+        alone = mrsp("clock", f"--ntp=127.0.0.1:{wrong.port}")
+        right = [stack.enter_context(chronyd(tmp_path / name, "local stratum 2")) for name in ("a", "b")]
+        outvoted = mrsp("clock", *(f"--ntp=127.0.0.1:{daemon.port}" for daemon in (wrong, *right)))
+    assert alone.returncode == 5, alone.stdout
+    assert re.search(r"not synchronised: (89\.9|90\.0)\d+ s fast", alone.stdout)
+    assert outvoted.returncode == 0, outvoted.stdout
+    assert f"127.0.0.1:{wrong.port} is not believed" in outvoted.stdout
 
 
 @needs_chrony
