@@ -27,7 +27,6 @@ from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
 from agent.clock.settings import ClockSettings
 from agent.clock.system import SystemClock
-from agent.cmep import Dialect, rendered
 from agent.config import Config, load_config
 from agent.document import encode
 from agent.errors import LocalTrouble, UsageError
@@ -39,7 +38,9 @@ from drivers.errors import MrspError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="the meter's line")
-    parser.add_argument("--format", choices=("json", "cmep", "table"), help="default: table on a terminal, else json")
+    parser.add_argument(
+        "--format", choices=("json", "cmep", "cim", "table"), help="default: table on a terminal, else json"
+    )
     parser.add_argument("--profile", metavar="NAME", help="meter family (default: recognised from the meter itself)")
     parser.add_argument("--profile-dir", metavar="DIR", type=Path, action="append", default=[], help="more profiles")
     meter = parser.add_argument_group("what is on record about the meter")
@@ -114,16 +115,22 @@ def _box(arguments: argparse.Namespace, config: Config | None, progress: Progres
 
 
 def _print(reading: Reading, kind: str) -> None:
-    """Print a reading; what CMEP cannot say of it goes to standard error."""
-    match kind:
-        case "table":
-            sys.stdout.write(show_reading(reading))
-        case "cmep":
-            lines = rendered(reading, Dialect(), made_at=datetime.now(UTC))
-            sys.stdout.buffer.write(lines.text.encode())  # with line ends of its own
-            sys.stderr.writelines(f"mrsp: not in CMEP: {what}\n" for what in lines.left_out)
-        case _:
-            sys.stdout.buffer.write(encode(reading) + b"\n")  # UTF-8, whatever the terminal's encoding
+    """Print a reading; what CMEP or IEC 61968-9 cannot say of it is named on standard error."""
+    if kind == "table":
+        sys.stdout.write(show_reading(reading))
+    elif kind == "json":
+        sys.stdout.buffer.write(encode(reading) + b"\n")  # UTF-8, whatever the terminal's encoding
+    else:
+        from agent import cim, cmep  # noqa: PLC0415 - only where they are asked for
+
+        if kind == "cmep":
+            lines = cmep.rendered(reading, cmep.Dialect(), made_at=datetime.now(UTC))
+            content, left_out = lines.text.encode(), lines.left_out
+        else:
+            document = cim.rendered(reading)
+            content, left_out = document.xml, document.left_out
+        sys.stdout.buffer.write(content)
+        sys.stderr.writelines(f"mrsp: not in the {kind} document: {what}\n" for what in left_out)
     sys.stdout.flush()
 
 
