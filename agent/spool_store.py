@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -20,10 +21,13 @@ from typing import Literal
 from agent.errors import LocalTrouble
 from agent.seal import ChainHead, Sealed, Sealer
 from agent.spool_database import SpoolDatabase
+from agent.spool_forecast import UNKNOWN, Flow, Forecast, forecast, taken_octets, window_start
 
 Kind = Literal["reading", "anomaly", "report", "response"]
 WARN_PERCENT = 80
 STOP_PERCENT = 95
+URGENT_STOP_PERCENT = 99  # what is urgent has a reserve of its own above the limit of the rest
+FORECAST_FROM = 10_000  # newest documents, from which the present rate is taken
 KEEP_ACKNOWLEDGED = 10_000  # links remembered after delivery: some 5 MB
 
 _ENTRY = "seq, document_id, kind, sequence, priority, added_at, octets, encrypted, acked_at"
@@ -81,6 +85,7 @@ class SpoolStatus:
     percent: int  # of the budget; warned from 80, full from 95
     head: ChainHead
     remembered: int  # acknowledged links still remembered
+    forecast: Forecast = UNKNOWN  # how long the box can stay without a link
 
     @property
     def level(self) -> Literal["ok", "warn", "full"]:
@@ -120,7 +125,7 @@ class SpoolStore:
             )
         if not _DOCUMENT_ID.fullmatch(document_id):
             raise ValueError(f"a document id is 1 to 64 letters, digits, '.', '_' or '-', not {document_id!r}")
-        self._refuse_if_full(0)
+        self._refuse_if_full(0, priority)
         with self.database.transaction("add to") as db:
             if db.execute("SELECT 1 FROM document WHERE document_id = ?", (document_id,)).fetchone():
                 raise AlreadySpooled(
@@ -130,7 +135,7 @@ class SpoolStore:
             sequence = (found[0] if found else 0) + 1
             head = ChainHead(*db.execute("SELECT head_seq, head_digest FROM chain").fetchone())
             sealed = self.sealer.seal(build(sequence), document_id=document_id, after=head)
-            self._refuse_if_full(len(sealed.body))
+            self._refuse_if_full(len(sealed.body), priority)
             entry = Entry(
                 sealed.head.seq,
                 document_id,
@@ -194,6 +199,33 @@ class SpoolStore:
             percent=octets * 100 // self.budget_octets,
             head=ChainHead(seq, head),
             remembered=total - depth,
+            forecast=self._forecast(octets),
+        )
+
+    def _forecast(self, used_octets: int) -> Forecast:
+        now = self._now()
+        with self.database.reading("read") as db:
+            rows: list[tuple[int, int, str]] = db.execute(
+                "SELECT priority, octets, added_at FROM document ORDER BY seq DESC LIMIT ?", (FORECAST_FROM,)
+            ).fetchall()
+        start = window_start(now, datetime.fromisoformat(rows[-1][2]) if rows else None)
+        since = timestamp(start)
+        flows = {priority: Flow(0, 0) for priority in Priority}
+        for priority, octets, added_at in rows:
+            if added_at >= since:
+                flow = flows[Priority(priority)]
+                flows[Priority(priority)] = Flow(flow.documents + 1, flow.octets + taken_octets(octets))
+        free = shutil.disk_usage(self.database.path.parent).free  # the disk may be smaller than the budget
+        room, urgent_room = (
+            max(0, min(self.budget_octets * stop // 100 - used_octets, free))
+            for stop in (STOP_PERCENT, URGENT_STOP_PERCENT)
+        )
+        return forecast(
+            flows[Priority.ORDINARY],
+            flows[Priority.URGENT],
+            over=now - start,
+            room=room,
+            reserve=urgent_room - room,
         )
 
     def entries(self, *, limit: int, after_seq: int = 0, delivered: bool = False) -> list[Entry]:
@@ -273,11 +305,13 @@ class SpoolStore:
             )
         return owner
 
-    def _refuse_if_full(self, more_octets: int) -> None:
+    def _refuse_if_full(self, more_octets: int, priority: Priority) -> None:
+        """Raise `SpoolFull` at the limit; what is urgent has a reserve of its own above it."""
         used = self.database.used_octets() + more_octets
-        if used * 100 >= self.budget_octets * STOP_PERCENT:
+        stop = URGENT_STOP_PERCENT if priority is Priority.URGENT else STOP_PERCENT
+        if used * 100 >= self.budget_octets * stop:
             raise SpoolFull(
-                f"the spool takes nothing more: {used} octets, {STOP_PERCENT} % of its budget of {self.budget_octets}",
+                f"the spool takes nothing more: {used} octets, {stop} % of its budget of {self.budget_octets}",
                 advice="restore the link to the MDSP, or raise the budget; nothing is dropped",
             )
 

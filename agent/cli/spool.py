@@ -14,7 +14,9 @@ from agent.cli.show import table
 from agent.config import Config, load_config
 from agent.keys import load_device_key
 from agent.spool import Entry, Spool
+from agent.spool_forecast import Forecast
 from agent.utc_text import utc_text
+from drivers.decimal_text import plain
 
 Verb = Callable[[Spool, Config, argparse.Namespace], Awaitable[int]]
 
@@ -64,6 +66,16 @@ async def _status(spool: Spool, _config: Config, arguments: argparse.Namespace) 
     }
     if status.oldest is not None:
         facts["oldest"] = utc_text(status.oldest)
+    ahead = status.forecast
+    facts |= {
+        name: plain(days)
+        for name, days in (
+            ("offline_days", ahead.days),
+            ("urgent_offline_days", ahead.urgent_days),
+            ("documents_per_day", ahead.documents_per_day),
+        )
+        if days is not None
+    }
     if arguments.json:
         sys.stdout.write(json.dumps(facts) + "\n")
         return 0
@@ -71,9 +83,19 @@ async def _status(spool: Spool, _config: Config, arguments: argparse.Namespace) 
     sys.stdout.write(
         f"{status.depth} documents wait for the MDSP's acknowledgement{oldest}\n"
         f"{status.octets:,} of {status.budget_octets:,} octets used ({status.percent} %, {status.level})\n"
-        f"{status.head.seq} documents sealed by {status.agent_id} so far\n"
+        f"{status.head.seq} documents sealed by {status.agent_id} so far\n{_ahead(ahead)}"
     )
     return 0
+
+
+def _ahead(forecast: Forecast) -> str:
+    """Say how long the box can stay without a link."""
+    if forecast.days is None:
+        return ""
+    rate = f"{plain(forecast.documents_per_day or 0)} documents a day"
+    urgent = f", safety-related reports for {plain(forecast.urgent_days)}" if forecast.urgent_days is not None else ""
+    warning = "; restore the link, or raise the budget" if forecast.warns else ""
+    return f"at {rate} there is room for {plain(forecast.days)} days without a link{urgent}{warning}\n"
 
 
 async def _list(spool: Spool, _config: Config, arguments: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ from agent.forward.window import PATIENCE, SendWindow
 from agent.keys import MdspKeys
 from agent.seal import AckRefused, verify_ack
 from agent.spool import Outgoing, Spool, timestamp
+from drivers.decimal_text import plain
 
 BATCH = 20  # publishes awaiting a PUBACK: the receive maximum of common brokers
 STATUS_EVERY_S = 60.0
@@ -170,9 +171,12 @@ class Forwarder:
     async def _status(self, state: Literal["online", "offline"]) -> bytes:
         status = await self._spool.status()
         oldest = {"oldest": timestamp(status.oldest)} if status.oldest else {}
+        days = status.forecast.days
         told = {
             "state": state,
             "spool_depth": status.depth,
+            "spool_percent": status.percent,
+            **({"offline_days": plain(days)} if days is not None else {}),
             **oldest,
             "clock": dict(self._clock()),
             "version": _VERSION,
