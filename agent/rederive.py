@@ -105,7 +105,7 @@ def rederive(
     session = evidence.session()
     overheard = overhear(session.records)
     named = profile or (reading.meter.profile if reading is not None else None)
-    site_zone = _zone(zone or (reading.site.zone if reading is not None and reading.site is not None else None))
+    site_zone = zone_named(zone or (reading.site.zone if reading is not None and reading.site is not None else None))
     if named:
         chosen = profiles.find(named)
     else:
@@ -139,7 +139,8 @@ def _odd_blocks(sides: Sides) -> int:
     return sum(bool(twin.differences()) for twin in sides.blocks)
 
 
-def _zone(name: str | None) -> tzinfo | None:
+def zone_named(name: str | None) -> tzinfo | None:
+    """Return the zone of that name; None without one. Raises `UsageError`."""
     if name is None:
         return None
     try:

@@ -11,7 +11,9 @@ from drivers.errors import UsageError
 GROUP = "mrsp.drivers"
 BUILTIN = {
     **dict.fromkeys(("serial", "tcp", "rfc2217", "modem", "modem+tcp", "replay"), "drivers.psem.driver:PsemDriver"),
-    **dict.fromkeys(("modbus", "modbus+tcp", "modbus+tls", "modbus+rtu+tcp"), "drivers.modbus.driver:ModbusDriver"),
+    **dict.fromkeys(
+        ("modbus", "modbus+tcp", "modbus+tls", "modbus+rtu+tcp", "modbus+replay"), "drivers.modbus.driver:ModbusDriver"
+    ),
     **dict.fromkeys(("wctp+http", "wctp+https"), "drivers.pager.driver:PagerDriver"),
     "visual": "drivers.visual.driver:VisualDriver",
 }

@@ -20,14 +20,14 @@ import sys
 from pathlib import Path
 
 from agent.box import recordings_of
-from agent.cli.explain_show import as_json, recheck_json, show_explained, show_recheck
+from agent.cli.explain_show import as_json, recheck_json, show_explained, show_recheck, show_steps, steps_json
 from agent.config import Config, load_config
 from agent.errors import LocalTrouble, UsageError
 from agent.explained import explain
 from agent.reading import Reading
 from agent.recheck import recheck
 from agent.recordings import read_recording
-from agent.rederive import Evidence, Rederived, decode_reading, rederive, verified
+from agent.rederive import Evidence, Rederived, decode_reading, rederive, verified, zone_named
 from agent.spool import Spool
 from drivers.profiles import load_profiles
 
@@ -52,8 +52,32 @@ def run(arguments: argparse.Namespace) -> int:
     directories = tuple(arguments.profile_dir)
     if config is not None:
         directories = (*map(config.path, config.settings.agent.profile_directories), *directories)
+    if reading is not None and reading.method == "modbus":
+        return _print_modbus(reading, evidence, directories, arguments)
     made = rederive(reading, evidence, load_profiles(directories), profile=arguments.profile, zone=arguments.site_zone)
     return _print_one(made, arguments) if arguments.path else _print_all(made, arguments)
+
+
+def _print_modbus(
+    reading: Reading, evidence: Evidence, directories: tuple[Path, ...], arguments: argparse.Namespace
+) -> int:
+    from agent.explain_modbus import retaken  # noqa: PLC0415 - only for such readings
+    from drivers.modbus.library import load_maps  # noqa: PLC0415
+
+    named = arguments.site_zone or (reading.site.zone if reading.site is not None else None)
+    one = load_maps(directories).find(arguments.profile or reading.meter.profile or "")
+    made = retaken(reading, evidence, one, zone_named(named))
+    explained = list(made.selected(" ".join(arguments.path)))
+    odd = made.differences if not arguments.path else [odd for each in explained for odd in each.differences]
+    if arguments.json:
+        _write_json([steps_json(each) for each in explained])
+    elif arguments.path:
+        sys.stdout.write("\n".join(map(show_steps, explained)))
+    else:
+        lines = [f"MISMATCH {one.path}: the document says {one.document}, the bytes say {one.derived}" for one in odd]
+        agree = sum(each.agrees for each in explained)
+        sys.stdout.write("\n".join([*lines, f"registers: {agree} of {len(explained)} re-derived and equal"]) + "\n")
+    return 1 if odd else 0
 
 
 def _print_one(made: Rederived, arguments: argparse.Namespace) -> int:

@@ -63,6 +63,32 @@ def as_json(made: Rederived, explained: Explained) -> dict[str, Any]:
     }
 
 
+def show_steps(explained: Explained) -> str:
+    """Return an explanation whose steps name their octets themselves, as text."""
+    lines = [explained.path]
+    for number, step in enumerate(explained.derivation.steps, 1):
+        lines.append(_step_line(number, step))
+    unit = f" {explained.derivation.unit}" if explained.derivation.unit and explained.derived else ""
+    if explained.agrees:
+        lines += ["", f"re-derived {explained.derived}{unit} = document"]
+    else:
+        lines += ["", *_mismatches(explained)]
+    return "\n".join(lines) + "\n"
+
+
+def steps_json(explained: Explained) -> dict[str, Any]:
+    """Return the same as a tree."""
+    return {
+        "path": explained.path,
+        "document": explained.document,
+        "derived": explained.derived,
+        "unit": explained.derivation.unit or None,
+        "agrees": explained.agrees,
+        "steps": [_plain_step(step) for step in explained.derivation.steps],
+        "differences": _differences_json(explained.differences),
+    }
+
+
 def recheck_json(made: Rederived, found: Recheck) -> dict[str, Any]:
     """Return the check of every value as a tree."""
     return {
@@ -122,15 +148,23 @@ def _conclusion(made: Rederived, explained: Explained) -> Iterator[str]:
     elif explained.agrees:
         yield f"{derived} = document"
     else:
-        for odd in explained.differences:
-            yield f"MISMATCH {odd.path}: the document says {odd.document}, the bytes say {odd.derived}"
+        yield from _mismatches(explained)
 
 
-def _step(retold: Retold, number: int, step: Step) -> Iterator[str]:
+def _mismatches(explained: Explained) -> Iterator[str]:
+    for odd in explained.differences:
+        yield f"MISMATCH {odd.path}: the document says {odd.document}, the bytes say {odd.derived}"
+
+
+def _step_line(number: int, step: Step) -> str:
     done = f"{step.sign} {decimal_text(step.number)}" if step.number is not None and step.sign != "=" else ""
     result = f"= {decimal_text(step.result)}" if step.result is not None else ""
     sums = "  ".join(text for text in (done, result) if text)
-    yield f"{number:2}  {step.what}: {step.why}" + (f"   {sums}" if sums else "")
+    return f"{number:2}  {step.what}: {step.why}" + (f"   {sums}" if sums else "")
+
+
+def _step(retold: Retold, number: int, step: Step) -> Iterator[str]:
+    yield _step_line(number, step)
     for cited in step.cited:
         yield f"{_INDENT}{table_name(cited.table)} octet {cited.offset}, {cited.name}: {_hex(cited.octets)}"
         for carrier in retold.carriers(cited.table, cited.offset, len(cited.octets)):
@@ -163,12 +197,17 @@ def _hex(octets: bytes) -> str:
     return f"{octets[: _MOST_OCTETS - 4].hex(' ').upper()} … {octets[-4:].hex(' ').upper()}"
 
 
-def _step_json(made: Rederived, retold: Retold, step: Step) -> dict[str, Any]:
+def _plain_step(step: Step) -> dict[str, Any]:
     tree: dict[str, Any] = {"what": step.what, "why": step.why}
     if step.number is not None:
         tree |= {"sign": step.sign, "number": decimal_text(step.number)}
     if step.result is not None:
         tree["result"] = decimal_text(step.result)
+    return tree
+
+
+def _step_json(made: Rederived, retold: Retold, step: Step) -> dict[str, Any]:
+    tree = _plain_step(step)
     tree["cited"] = [_cited_json(made, retold, cited) for cited in step.cited]
     return tree
 

@@ -23,6 +23,8 @@ from agent.durable_file import write_durably
 from agent.errors import UsageError
 from drivers.base import Task
 from drivers.errors import MrspError, ProtocolError, TransportError
+from drivers.modbus import describe as modbus
+from drivers.modbus.library import check_map, is_map_file, load_maps
 from drivers.profiles import CheckReport, as_dict, check_profile, describe, load_profiles, summary
 from drivers.transport.urls import ReplayAddress, parse_url
 
@@ -77,19 +79,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> str:
+    maps = load_maps(arguments.profile_dir)
+    if arguments.name in maps.names:
+        one = maps.find(arguments.name)
+        return json.dumps(modbus.as_dict(one), indent=2, ensure_ascii=False) if arguments.json else modbus.describe(one)
     profile = load_profiles(arguments.profile_dir).find(arguments.name)
     return json.dumps(as_dict(profile), indent=2, ensure_ascii=False) if arguments.json else describe(profile)
 
 
 def _list(arguments: argparse.Namespace) -> str:
-    profiles = load_profiles(arguments.profile_dir)
+    profiles, maps = load_profiles(arguments.profile_dir), load_maps(arguments.profile_dir)
     if arguments.json:
-        return json.dumps([as_dict(profile) for profile in profiles], indent=2, ensure_ascii=False)
-    rows = [{key: str(value) for key, value in summary(profile).items()} for profile in profiles]
+        found = [*map(as_dict, profiles), *map(modbus.as_dict, maps)]
+        return json.dumps(found, indent=2, ensure_ascii=False)
+    summaries = [*map(summary, profiles), *map(modbus.summary, maps)]
+    rows = [{key: str(value) for key, value in one.items()} for one in summaries]
     return table(tuple(rows[0]), [tuple(row.values()) for row in rows])
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    if is_map_file(arguments.file):
+        return _check_map(arguments)
     report = check_profile(arguments.file, arguments.profile_dir)
     if arguments.json:
         sys.stdout.write(json.dumps(_as_json(arguments.file, report), indent=2, ensure_ascii=False) + "\n")
@@ -102,6 +112,19 @@ def _check(arguments: argparse.Namespace) -> int:
         return 2
     sys.stdout.write(f"{arguments.file} can be used.\n\n{describe(report.profile)}\n")
     return 0
+
+
+def _check_map(arguments: argparse.Namespace) -> int:
+    report = check_map(arguments.file, arguments.profile_dir)
+    if arguments.json:
+        facts = {"file": str(arguments.file), "valid": not report.mistakes, "mistakes": list(report.mistakes)}
+        facts["profile"] = None if report.map is None else modbus.as_dict(report.map)
+        sys.stdout.write(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    elif report.map is not None and not report.mistakes:
+        sys.stdout.write(f"{arguments.file} can be used.\n\n{modbus.describe(report.map)}\n")
+    else:
+        sys.stderr.writelines(f"mrsp: {mistake}\n" for mistake in report.mistakes)
+    return 2 if report.mistakes else 0
 
 
 def _as_json(file: Path, report: CheckReport) -> dict[str, object]:

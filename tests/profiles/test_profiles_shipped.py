@@ -134,7 +134,7 @@ def test_the_manual_lists_every_key_with_its_default() -> None:
 
 
 def test_the_directory_holds_data_only() -> None:
-    assert {path.suffix for path in SHIPPED.iterdir()} == {".toml", ".md"}
+    assert {path.suffix for path in SHIPPED.rglob("*") if path.is_file()} == {".toml", ".md"}
 
 
 def test_the_shipped_directory_lies_beside_the_drivers() -> None:
