@@ -212,11 +212,11 @@ class PositionPart(_Part, frozen=True):
 
 
 class HeardPart(_Part, frozen=True):
-    """How one-way telemetry was received, in place of a session."""
+    """How one-way telemetry was received, in place of a session. Without its times the box did not know the time."""
 
     count: int
-    first_at: str
-    last_at: str
+    first_at: str | None = None
+    last_at: str | None = None
     best_rssi_db: str | None = None
     best_snr_db: str | None = None
     position: PositionPart | None = None

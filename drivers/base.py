@@ -11,6 +11,7 @@ from typing import Protocol
 
 from drivers.data import MeterData
 from drivers.memory import MeterMemory
+from drivers.person import Ask
 from drivers.secret import Secret
 from drivers.transport.base import Transport
 from drivers.writes import ClockOrder
@@ -48,7 +49,9 @@ class Task:
     second_look: Callable[[MeterData], tuple[str, ...]] | None = None
     record: Path | None = None  # write every byte exchanged to this file
     line: Transport | None = None  # already open: a call that came in; the driver closes it as its own
+    stay: bool = False  # leave `line` open and the call up: another meter on it is read next
     keep: Path | None = None  # a directory that outlives the visit, for what must: requests that wait for their answer
+    ask: Ask | None = None  # asks the person at the meter, as on a terminal; None: there is nobody to ask
     options: dict[str, str] = field(default_factory=dict)  # line options of the URL's query and the configuration
     progress: Callable[[Progress], None] = lambda _progress: None
     monotonic_ns: Callable[[], int] = time.monotonic_ns  # the agent passes CLOCK_BOOTTIME

@@ -246,3 +246,5 @@ class MeterData:
     authenticated: bool = True  # False: anybody could have sent this (one-way radio and pager)
     heard: Heard | None = None  # only of one-way telemetry
     photos: tuple[str, ...] = ()  # references to the evidence of a person's reading
+    read_by: str = ""  # the person who read
+    read_at: datetime | None = None  # aware; when, as the person or the handheld says; None: during the visit

@@ -15,9 +15,14 @@ from metersim.precise_loop import precise_loop
 #: Sub-command → (module that offers `add_arguments` and `serve`, what it does).
 COMMANDS = {
     "meter": ("metersim.meter.command", "a meter on a pty or a TCP port"),
+    "modem": ("metersim.modem.command", "a bank of modems, and meters behind telephone numbers"),
     "truth": ("metersim.meter.truth_command", "what a correct reader must find in such a meter"),
+    "pages": ("metersim.pages.command", "pages of meters as audio, for multimon-ng to hear"),
+    "modbus": ("metersim.modbus.command", "Modbus meters behind one line: TCP, TLS, RTU over TCP, or RTU on a pty"),
     "ntp": ("metersim.ntp", "a time server"),
     "gnss": ("metersim.gnss", "a satellite receiver on a pty, for a gpsd to listen to"),
+    "radio": ("metersim.radio.command", "ERT meters on the air, for a real rtl_433 to decode"),
+    "pager": ("metersim.pager.command", "a paging carrier (WCTP, SNPP) with meters behind it"),
     "mdsp": ("metersim.mdsp", "a reference MDSP: verifies, stores, acknowledges"),
     "broker": ("metersim.broker", "an MQTT broker with client certificates"),
     "pki": ("metersim.pki", "keys and certificates for all of them"),
