@@ -20,8 +20,9 @@ def judge(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
     interval, tou = bool(data.blocks), any(register.tier > 0 for register in data.registers)
     if not (interval or tou):  # nothing of the kind was taken; was it asked for?
         interval, tou = data.has_clock and not subject.registers_only, data.has_tiers
-    if not (interval or tou):
-        return (verdict.skipped("cumulative registers alone do not need the clock proof"),)
+    if data.method == "manual" or not (interval or tou):
+        alone = "a reading by a person does" if data.method == "manual" else "cumulative registers alone do"
+        return (verdict.skipped(f"{alone} not need the clock proof"),)
     if not clock.agent_checked:
         return (verdict.skipped("the order waives the clock proof (bench)"),)
     if clock.offset_s is None or clock.uncertainty_s is None:

@@ -41,7 +41,7 @@ def judge_external(subject: Subject, rules: RuleSet) -> tuple[CheckResult, ...]:
     A remote read has nobody at the meter; where an order brings a nameplate id all the same, it is judged.
     """
     verdict = Verdict.by(EXTERNAL.name, rules, rules.meter_id_external)
-    expected, found = _stripped(subject.expected_meter_id), _stripped(subject.nameplate_id)
+    expected, found = _stripped(subject.expected_meter_id), _stripped(subject.seen_id)
     if not found:
         nobody = "nobody typed or scanned it" if subject.on_site else "read remotely, nobody is at the meter"
         return (verdict.skipped(f"no nameplate id: {nobody}"),)

@@ -53,3 +53,9 @@ class Subject:
     def on_site(self) -> bool:
         """Tell whether a person was at the meter."""
         return self.data.method in {"optical", "manual"}
+
+    @property
+    def seen_id(self) -> str | None:
+        """The id on the nameplate as a person read it: with the reading itself, else as the order brings it."""
+        by_person = self.data.identity.meter_id if self.data.method == "manual" else ""
+        return by_person or self.nameplate_id
