@@ -41,5 +41,9 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Power the probe down as configured and give the line back. Never raises, never takes over a second."""
+        """Power the probe down as configured and give the line back. Never raises.
+
+        Takes a second at most; a dialled line hangs up first, which takes some seconds, and half a minute at the worst.
+        The line is given back also if this is cancelled: a call is hung up to the end first.
+        """
         ...

@@ -2,7 +2,8 @@
 
 What is sent as secret is masked outright. It may also come back: by an echo so damaged that echo cancelling let it
 through. So from a secret octet on, what is received is held until the client goes on after an answer; then it is
-written as it is, or masked if any trace of the secret is in it.
+written as it is, or masked if any trace of the secret is in it. The answer to Authenticate (C12.21) is as secret as the
+question: with the ticket, which anybody may see, it tells the key to whoever tries all of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ TRACE = 3  # so many octets in a row of the secret are a trace of it
 MAX_HELD = 4096  # octets; no answer to a logon is as long, so more than this is masked unseen
 # Padding, framing and line noise: a run of these alone tells nothing, and every answer has them (C12.18 §3).
 TELLS_NOTHING = frozenset(b"\x00\x20\xff\x06\x15\xee")
+PROOF = bytes.fromhex("000b0009")  # in its packet: 11 octets of data, OK, 9 octets of key id and proof
+_NAK = b"\x15"
 
 
 class SecretWindow:
@@ -29,13 +32,14 @@ class SecretWindow:
     def sent(self, record: Octets, *, secret: bool) -> list[Record]:
         """Return the records that can be written now, `record` among them or held."""
         if secret:
-            self._traces |= _runs(record.octets or b"")
+            if runs := _runs(record.octets or b""):
+                self._traces |= runs | {PROOF}
             masked = replace(record, octets=None)
             if not self._held:
                 return [masked]
             self._held.append(masked)
             return []
-        if self._traces and not self._answer:  # nothing came back yet; it may still, after this
+        if self._traces and (not self._answer or record.octets == _NAK):  # it may still come back, or come again
             self._held.append(record)
             return []
         return [*self.end(), record]
@@ -47,7 +51,7 @@ class SecretWindow:
         self._answer += record.octets or b""
         if len(self._answer) > MAX_HELD:
             self._overflow = True
-            del self._answer[: -(TRACE - 1)]
+            del self._answer[: -(len(PROOF) - 1)]
             self._held.append(record)
             return self._give()
         self._held.append(record)

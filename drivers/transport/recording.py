@@ -15,6 +15,7 @@ from pathlib import Path
 
 from drivers.errors import LineLost, UsageError
 from drivers.transport.base import Transport
+from drivers.transport.call_report import dialogue_of
 from drivers.transport.echo_report import EchoReport, echo_of
 from drivers.transport.masking import SecretWindow
 from drivers.transport.recording_file import (
@@ -91,11 +92,18 @@ class RecordingTransport:
             self._event("baud", self._inner.baud)
 
     async def close(self) -> None:
+        told = len(dialogue_of(self._inner))
         try:
             await self._inner.close()
         finally:
+            self.tell_dialogue(told)
             self._event("close", "")
             self._end()
+
+    def tell_dialogue(self, since: int = 0) -> None:
+        """Write down what was said to the modem and by it, from the line `since` on; nothing where there is none."""
+        for text in dialogue_of(self._inner)[since:]:
+            self._event("modem", text)
 
     def write_line(self, line: str) -> None:
         """Append one line, whole or not at all as far as this program can tell."""
@@ -161,6 +169,7 @@ def start_recording(
     recorder = RecordingTransport(inner, descriptor, path, monotonic_ns)
     header = encode_header(Header(inner.name, inner.baud, started or datetime.now(UTC)))
     recorder.write_line(("\n" if torn else "") + header)
+    recorder.tell_dialogue()
     return recorder
 
 

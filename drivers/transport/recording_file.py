@@ -9,8 +9,9 @@ r"""The recording format, version 1: every octet exchanged with a meter, one JSO
 
 `t`: nanoseconds since the start on a clock that is never set. `dir`: `>` sent to the meter, `<` received from it.
 `hex`: lower-case; `**` for each octet that would tell a password. Events: `baud` (the new speed), `discard` (octets
-dropped unread), `lost` (why), `close`. Each header line begins a session. Readers skip events and keys that they do
-not know, and a torn last line of a session, which a power cut may leave.
+dropped unread), `lost` (why), `modem` (a line said to a modem, `> ATDT5550100`, or by it, `< CONNECT 2400`; setting up
+the call stands at the beginning, without its times), `close`. Each header line begins a session. Readers skip events
+and keys that they do not know, and a torn last line of a session, which a power cut may leave.
 """
 
 from __future__ import annotations

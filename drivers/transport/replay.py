@@ -23,6 +23,10 @@ class ReplayDiverged(ProtocolError):
     """The client did something else than the recording shows: it has changed, or this is not its recording."""
 
 
+class AnswerMasked(ReplayDiverged):
+    """What the meter said next is masked in the recording; the replay goes on after it if the client knows it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Coming:
     """Input that the client may read from `due` on (seconds of the loop's clock)."""
@@ -38,6 +42,7 @@ class ReplayTransport:
         self._path = address.path
         self._real = address.pace == "real"
         self._baud = session.header.baud
+        self.recorded_line = session.header.line  # the name of the line that was recorded
         self._records = session.records
         self._end_line = session.last_line
         self._next = 0  # the record that decides what happens next
@@ -66,7 +71,10 @@ class ReplayTransport:
                     return self._input.popleft().octets
                 await asyncio.sleep(wait_s)
             elif self._ending is not None:
-                raise self._again(self._ending)
+                ending = self._ending
+                if isinstance(ending, AnswerMasked):
+                    self._pass_over_masked()
+                raise self._again(ending)
             else:
                 self._waiter = waiter = loop.create_future()
                 try:
@@ -124,9 +132,9 @@ class ReplayTransport:
                 if record.direction == ">":
                     break
                 if record.octets is None:
-                    self._ending = ReplayDiverged(
-                        f"{self.name}: the answer at line {record.line_number} is masked, as an echo of a password was"
-                        " in it; it cannot be replayed from here on"
+                    self._ending = AnswerMasked(
+                        f"{self.name}: the answer at line {record.line_number} is masked, as it would tell a password"
+                        " or key; it cannot be replayed from here on"
                     )
                     break
                 delay_s = max(0, record.t - self._sent_t) / 1e9 if self._real else 0.0
@@ -140,6 +148,16 @@ class ReplayTransport:
         else:
             self._ending = LineLost(f"{self.name}: the recording breaks off at line {self._end_line}")
         self._wake()
+
+    def _pass_over_masked(self) -> None:
+        """Go on after masked answers: the client was told, and makes do or gives up."""
+        self._ending = None
+        while self._next < len(self._records):
+            record = self._records[self._next]
+            if not isinstance(record, Octets) or record.direction == ">" or record.octets is not None:
+                break
+            self._next += 1
+        self._advance()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done() and (self._input or self._ending):

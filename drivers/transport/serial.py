@@ -13,6 +13,7 @@ from typing import cast
 import serialx
 
 from drivers.errors import LineLost
+from drivers.transport.pins import Carrier
 from drivers.transport.port_errors import check_port, explain_open, is_pty, line_lost
 from drivers.transport.stream import StreamProtocol
 from drivers.transport.urls import SerialAddress, Switch
@@ -23,6 +24,11 @@ DRAIN_SLACK_S = 2.0  # what output may need to leave beyond its time on the wire
 CLOSE_S = 0.8  # all of closing; the drain before power goes down gets half
 ABORT_S = 0.15
 
+_CARRIER = {
+    serialx.PinState.HIGH: Carrier.UP,
+    serialx.PinState.LOW: Carrier.DOWN,
+    serialx.PinState.UNDEFINED: Carrier.UNKNOWN,
+}
 _PIN = {"on": serialx.PinState.HIGH, "off": serialx.PinState.LOW, "leave": serialx.PinState.UNDEFINED}
 
 
@@ -34,6 +40,7 @@ class SerialTransport:
         self._transport = transport
         self._stream = stream
         self._baud = address.baud
+        self._is_pty = is_pty(address.device)
         self._out_at = 0.0  # when the last octet handed over has left, as far as the speed tells
 
     @property
@@ -79,6 +86,24 @@ class SerialTransport:
         finally:
             self._transport.resume_reading()
         self._baud = baud
+
+    async def set_dtr(self, on: bool) -> None:
+        """Raise or lower DTR: a modem hangs up by it. Raises `LineLost`."""
+        self._stream.check()
+        try:
+            await self._transport.set_modem_pins(serialx.ModemPins(dtr=_PIN["on" if on else "off"]))
+        except OSError as error:
+            raise line_lost(self.name, error) from error
+
+    async def carrier(self) -> Carrier:
+        """Return what DCD says; a pseudo-terminal has no such line. Raises `LineLost`."""
+        self._stream.check()
+        if self._is_pty:
+            return Carrier.UNKNOWN
+        try:
+            return _CARRIER[(await self._transport.get_modem_pins()).car]
+        except OSError as error:
+            raise line_lost(self.name, error) from error
 
     async def close(self) -> None:
         self._stream.lose(LineLost(f"{self.name} is closed"))

@@ -37,11 +37,15 @@ class StreamProtocol(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)  # "written" means that the kernel took it
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
+        self._buffer += self.sift(data)
         if len(self._buffer) >= HIGH_WATER and not self._reading_paused and self._transport is not None:
             self._reading_paused = True
             self._transport.pause_reading()
         _wake(self._input)
+
+    def sift(self, octets: bytes) -> bytes:
+        """Return what of the input is data; a protocol with commands among them takes those out here."""
+        return octets
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lose(self._why_lost(exc))
@@ -110,8 +114,8 @@ class StreamProtocol(asyncio.Protocol):
         transport.pause_reading()
         try:
             for _ in range(DISCARD_LIMIT):
-                octets = len(os.read(descriptor, HIGH_WATER))
-                dropped += octets
+                octets = os.read(descriptor, HIGH_WATER)
+                dropped += len(self.sift(octets))
                 if not octets:
                     break
         except OSError:

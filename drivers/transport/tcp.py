@@ -6,11 +6,15 @@ import asyncio
 import errno
 import re
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from drivers.errors import LineLost, TransportError, UsageError
 from drivers.transport.stream import StreamProtocol
-from drivers.transport.urls import TcpAddress
+from drivers.transport.urls import Rfc2217Address, TcpAddress
+
+Stream = TypeVar("Stream", bound=StreamProtocol)
 
 CLOSE_S = 0.5  # to hand over what is still unsent, then the connection is cut
 # A dead radio link is noticed within about a minute, also while nothing is being sent.
@@ -63,23 +67,7 @@ class TcpTransport:
 
 async def open_tcp(address: TcpAddress) -> TcpTransport:
     """Connect, and drop what comes in during `settle_ms`; raise `TransportError` that says why it did not work."""
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(address.connect_ms / 1000):
-            # One address after the other: asyncio's "happy eyeballs" leaks a socket when it is cancelled.
-            transport, stream = await loop.create_connection(
-                lambda: StreamProtocol(lambda exc: _lost(address, exc)), address.host, address.port
-            )
-    except TimeoutError as error:
-        raise TransportError(
-            f"{address} does not answer within {address.connect_ms} ms", advice="is it powered and within reach?"
-        ) from error
-    except UnicodeError as error:
-        raise UsageError(f"{address}: {address.host!r} is not a host name") from error
-    except OSError as error:
-        raise _explain(address, error) from error
-    with suppress(OSError):  # already cut by the peer: the first read will tell
-        _prepare(transport.get_extra_info("socket"))
+    transport, stream = await connect_tcp(address, lambda: StreamProtocol(lambda exc: lost(address, exc)))
     line = TcpTransport(address, transport, stream)
     if address.settle_ms:
         try:
@@ -91,6 +79,28 @@ async def open_tcp(address: TcpAddress) -> TcpTransport:
     return line
 
 
+async def connect_tcp(
+    address: TcpAddress | Rfc2217Address, protocol: Callable[[], Stream]
+) -> tuple[asyncio.Transport, Stream]:
+    """Connect as the address says; raise `TransportError` that says why it did not work."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(address.connect_ms / 1000):
+            # One address after the other: asyncio's "happy eyeballs" leaks a socket when it is cancelled.
+            transport, stream = await loop.create_connection(protocol, address.host, address.port)
+    except TimeoutError as error:
+        raise TransportError(
+            f"{address} does not answer within {address.connect_ms} ms", advice="is it powered and within reach?"
+        ) from error
+    except UnicodeError as error:
+        raise UsageError(f"{address}: {address.host!r} is not a host name") from error
+    except OSError as error:
+        raise _explain(address, error) from error
+    with suppress(OSError):  # already cut by the peer: the first read will tell
+        _prepare(transport.get_extra_info("socket"))
+    return transport, stream
+
+
 def _prepare(sock: socket.socket) -> None:
     """Send each packet at once (asyncio sets TCP_NODELAY by itself), and notice a peer that is gone."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -100,7 +110,7 @@ def _prepare(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _explain(address: TcpAddress, error: OSError) -> TransportError:
+def _explain(address: TcpAddress | Rfc2217Address, error: OSError) -> TransportError:
     if isinstance(error, socket.gaierror):
         return TransportError(
             f"{address}: the name {address.host!r} cannot be resolved ({error.strerror})",
@@ -119,7 +129,8 @@ def _explain(address: TcpAddress, error: OSError) -> TransportError:
     return TransportError(f"{address} cannot be opened: {error.strerror or error}")
 
 
-def _lost(address: TcpAddress, exc: Exception | None) -> LineLost:
+def lost(address: TcpAddress | Rfc2217Address, exc: Exception | None) -> LineLost:
+    """Say that the connection went away."""
     if exc is None:
         return LineLost(f"{address} closed the connection", advice="a serial server may allow one client at a time")
     return LineLost(f"the connection to {address} broke: {getattr(exc, 'strerror', None) or exc}")

@@ -4,60 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from drivers.errors import UsageError
+from drivers.transport.addresses import (
+    DEFAULT_BAUD,
+    BankAddress,
+    EchoMode,
+    LineAddress,
+    ModemAddress,
+    ReplayAddress,
+    Rfc2217Address,
+    SerialAddress,
+    Switch,
+    TcpAddress,
+)
+from drivers.transport.dialling import DEFAULT_MAX_CALL_S, DEFAULT_SETTLE_MS, DEFAULT_WAIT_S, Call
+from drivers.transport.modem_settings import ModemSettings
+from drivers.transport.url_options import MAX_WAIT_MS, Options, merge
 
-Switch = Literal["on", "off", "leave"]
-EchoMode = Literal["auto", "on", "off"]
+__all__ = [
+    "DEFAULT_BAUD",
+    "BankAddress",
+    "EchoMode",
+    "LineAddress",
+    "ModemAddress",
+    "ReplayAddress",
+    "Rfc2217Address",
+    "SerialAddress",
+    "Switch",
+    "TcpAddress",
+    "fastest_baud",
+    "parse_url",
+]
 
-DEFAULT_BAUD = 9600  # every C12.18 session starts with it
-MAX_WAIT_MS = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class SerialAddress:
-    """`/dev/ttyUSB0` or `serial:///dev/ttyUSB0?baud=9600&dtr=on&rts=off&warmup_ms=200&echo=auto`; always 8N1.
-
-    `fastest`: the highest speed that the probe is known to carry. Speeds up to it are offered to any meter, none above.
-    """
-
-    device: str
-    baud: int = DEFAULT_BAUD
-    dtr: Switch = "on"  # either line may power the probe; both is what most probes want
-    rts: Switch = "on"
-    warmup_ms: int | None = None  # None: as long as a probe needs, nothing on a pseudo-terminal
-    echo: EchoMode = "auto"
-    fastest: int = 0  # not known: the speeds that the meter's profile names
-
-
-@dataclass(frozen=True, slots=True)
-class TcpAddress:
-    """`tcp://host:port?echo=auto&settle_ms=0&connect_ms=10000`; `tcp://[2001:db8::1]:4001` for IPv6."""
-
-    host: str
-    port: int
-    echo: EchoMode = "auto"
-    settle_ms: int = 0  # after connecting, drop what comes in during this time: banners, stale bytes
-    connect_ms: int = 10_000
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayAddress:
-    """`replay://FILE?pace=fast&session=0`."""
-
-    path: str
-    pace: Literal["fast", "real"] = "fast"  # real: the meter answers as slowly as it did
-    session: int = 0  # 1 is the oldest in the file; 0: the newest
-
-
-LineAddress = SerialAddress | TcpAddress | ReplayAddress
+_CALL = ("dial", "tone", "wait_s", "settle_ms", "max_call_s", "init", "echo", "identity")
+_MODEM = (*_CALL, "results", "speed")
+_BANK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 
 def parse_url(url: str, options: Mapping[str, str] | None = None) -> LineAddress:
@@ -69,115 +52,161 @@ def parse_url(url: str, options: Mapping[str, str] | None = None) -> LineAddress
     if not separator or parse is None:
         raise UsageError(f"{url!r} is not an address of a line", advice=f"use {', '.join(_FORMS)}")
     place, _, query = rest.partition("?")
-    return parse(url, place, _merge(url, query, options or {}))
+    return parse(url, place, merge(url, query, options or {}))
 
 
-def _merge(url: str, query: str, options: Mapping[str, str]) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=32) if query else []
-    except ValueError as error:
-        raise UsageError(f"{url!r}: the part after '?' is not NAME=VALUE joined by '&'") from error
-    asked = dict(pairs)
-    if len(asked) < len(pairs):
-        raise UsageError(f"{url!r}: an option is given twice")
-    return {**options, **asked}
+def fastest_baud(url: str, options: Mapping[str, str] | None = None) -> int:
+    """Return the highest speed that the probe at `url` is said to carry; 0 if nothing is said."""
+    address = parse_url(url, options)
+    return address.fastest if isinstance(address, SerialAddress | Rfc2217Address) else 0
 
 
 def _serial(url: str, place: str, options: dict[str, str]) -> SerialAddress:
     device = unquote(place)
     if not device.startswith("/") or "\0" in device:
         raise UsageError(f"{url!r} names no device file", advice="three slashes: serial:///dev/ttyUSB0")
-    take = _Options(url, options, ("baud", "dtr", "rts", "warmup_ms", "echo", "fastest"))
+    take = Options(url, options, ("baud", "dtr", "rts", "warmup_ms", "echo", "fastest", "identity"))
     return SerialAddress(
         device=device,
-        baud=take.number("baud", DEFAULT_BAUD, low=50, high=4_000_000),
+        baud=take.baud(DEFAULT_BAUD),
         dtr=take.switch("dtr"),
         rts=take.switch("rts"),
         warmup_ms=take.number("warmup_ms", 0, low=0, high=MAX_WAIT_MS) if "warmup_ms" in options else None,
         echo=take.echo(),
-        fastest=take.number("fastest", 0, low=300, high=4_000_000),
+        fastest=take.fastest(),
+        identity=take.identity(),
     )
 
 
-def fastest_baud(url: str, options: Mapping[str, str] | None = None) -> int:
-    """Return the highest speed that the probe at `url` is said to carry; 0 if nothing is said."""
-    address = parse_url(url, options)
-    return address.fastest if isinstance(address, SerialAddress) else 0
-
-
-def _tcp(url: str, place: str, options: dict[str, str]) -> TcpAddress:
+def _host_and_port(url: str, place: str) -> tuple[str, int]:
+    scheme = url.partition("://")[0].lower()
     if "@" in place:
-        raise UsageError("a tcp:// address takes no user or password")  # and is not repeated here: it may be one
+        raise UsageError(f"a {scheme}:// address takes no user or password")  # and is not repeated here: it may be one
+    advice = f"{scheme}://HOST:PORT or {scheme}://[IPV6]:PORT"
     try:
         parts = urlsplit(f"//{place}")
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise UsageError(f"{url!r}: {error}", advice="tcp://HOST:PORT or tcp://[IPV6]:PORT") from error
+        raise UsageError(f"{url!r}: {error}", advice=advice) from error
     if not host or not port or parts.path.strip("/") or parts.fragment:
-        raise UsageError(f"{url!r} is not a host and a port", advice="tcp://HOST:PORT or tcp://[IPV6]:PORT")
-    take = _Options(url, options, ("echo", "settle_ms", "connect_ms"))
+        raise UsageError(f"{url!r} is not a host and a port", advice=advice)
+    return unquote(host), port
+
+
+def _tcp(url: str, place: str, options: dict[str, str]) -> TcpAddress:
+    host, port = _host_and_port(url, place)
+    take = Options(url, options, ("echo", "settle_ms", "connect_ms", "identity"))
     return TcpAddress(
-        host=unquote(host),
+        host=host,
         port=port,
         echo=take.echo(),
         settle_ms=take.number("settle_ms", 0, low=0, high=MAX_WAIT_MS),
-        connect_ms=take.number("connect_ms", 10_000, low=1, high=10 * MAX_WAIT_MS),
+        connect_ms=take.connect_ms(),
+        identity=take.identity(),
     )
+
+
+def _rfc2217(url: str, place: str, options: dict[str, str]) -> Rfc2217Address:
+    host, port = _host_and_port(url, place)
+    take = Options(url, options, ("baud", "dtr", "rts", "echo", "settle_ms", "connect_ms", "fastest", "identity"))
+    return Rfc2217Address(
+        host=host,
+        port=port,
+        baud=take.baud(DEFAULT_BAUD),
+        dtr=take.switch("dtr"),
+        rts=take.switch("rts"),
+        echo=take.echo(),
+        settle_ms=take.number("settle_ms", 0, low=0, high=MAX_WAIT_MS),
+        connect_ms=take.connect_ms(),
+        fastest=take.fastest(),
+        identity=take.identity(),
+    )
+
+
+def _modem(url: str, place: str, options: dict[str, str]) -> ModemAddress | BankAddress:
+    device = unquote(place)
+    if not device.startswith("/"):
+        return _bank(url, device, options)
+    if "\0" in device:
+        raise UsageError(f"{url!r} names no device file")
+    take = Options(url, options, (*_MODEM, "baud"))
+    return _modem_at(SerialAddress(device, baud=take.baud(DEFAULT_BAUD), echo="off"), take)
+
+
+def _modem_tcp(url: str, place: str, options: dict[str, str]) -> ModemAddress:
+    host, port = _host_and_port(url, place)
+    take = Options(url, options, (*_MODEM, "connect_ms"))
+    return _modem_at(TcpAddress(host, port, echo="off", connect_ms=take.connect_ms()), take)
+
+
+def _modem_at(port: SerialAddress | TcpAddress, take: Options) -> ModemAddress:
+    return ModemAddress(
+        port=port,
+        call=_call(take),
+        settings=ModemSettings(
+            extra=take.commands(),
+            numeric=take.one_of("results", ("words", "numeric"), "words") == "numeric",
+            follow_rate=take.one_of("speed", ("fixed", "follow"), "fixed") == "follow",
+        ),
+        echo=take.echo("off"),
+        identity=take.identity(),
+    )
+
+
+def _bank(url: str, name: str, options: dict[str, str]) -> BankAddress:
+    if not _BANK.fullmatch(name):
+        raise UsageError(
+            f"{url!r} names neither a device file nor a bank of modems",
+            advice="modem:///dev/ttyS0?dial=NUMBER (three slashes), modem+tcp://HOST:PORT?dial=NUMBER or"
+            " modem://BANK?dial=NUMBER",
+        )
+    take = Options(url, options, _CALL)
+    call = _call(take, init=take.commands())
+    if call is None:
+        raise UsageError(f"{url!r} names no number to call", advice=f"modem://{name}?dial=NUMBER")
+    return BankAddress(name, call, echo=take.echo("off"), identity=take.identity())
+
+
+def _call(take: Options, *, init: tuple[str, ...] = ()) -> Call | None:
+    pulse = take.one_of("tone", ("tone", "pulse"), "tone") == "pulse"
+    wait_s = take.number("wait_s", DEFAULT_WAIT_S, low=10, high=255)  # S7 is one octet; below 10 s no call succeeds
+    settle_ms = take.number("settle_ms", DEFAULT_SETTLE_MS, low=0, high=10_000)
+    max_call_s = take.number("max_call_s", DEFAULT_MAX_CALL_S, low=30, high=24 * 3600)
+    number = take.given.get("dial")
+    if number is None:
+        return None
+    if number.startswith(" "):
+        number = f"+{number[1:]}"  # in a query, an unescaped plus sign reads as a space
+    return Call(number, "pulse" if pulse else "tone", wait_s, settle_ms, max_call_s, init)
 
 
 def _replay(url: str, place: str, options: dict[str, str]) -> ReplayAddress:
     path = unquote(place)
     if not path or "\0" in path:
         raise UsageError(f"{url!r} names no file", advice="replay://FILE")
-    take = _Options(url, options, ("pace", "session"))
+    take = Options(url, options, ("pace", "session", "identity"))
     return ReplayAddress(
         path=path,
         pace="real" if take.one_of("pace", ("fast", "real"), "fast") == "real" else "fast",
         session=take.number("session", 0, low=0, high=1_000_000),
+        identity=take.identity(),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """The options given for one address; refuses those that its scheme does not have."""
-
-    url: str
-    given: dict[str, str]
-    known: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        for name in self.given:
-            if name not in self.known:
-                raise UsageError(
-                    f"{self.url!r} has no option {name!r}", advice=f"its options are {', '.join(self.known)}"
-                )
-
-    def number(self, name: str, default: int, *, low: int, high: int) -> int:
-        text = self.given.get(name)
-        if text is None:
-            return default
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise UsageError(f"{self.url!r}: {name}={text!r} is not a whole number from {low} to {high}")
-        return int(text)
-
-    def one_of(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        text = self.given.get(name, default)
-        if text not in choices:
-            raise UsageError(f"{self.url!r}: {name}={text!r} is not one of {', '.join(choices)}")
-        return text
-
-    def switch(self, name: str) -> Switch:
-        choices: dict[str, Switch] = {"on": "on", "off": "off", "leave": "leave"}
-        return choices[self.one_of(name, tuple(choices), "on")]
-
-    def echo(self) -> EchoMode:
-        choices: dict[str, EchoMode] = {"auto": "auto", "on": "on", "off": "off"}
-        return choices[self.one_of("echo", tuple(choices), "auto")]
 
 
 _SCHEMES: dict[str, Callable[[str, str, dict[str, str]], LineAddress]] = {
     "serial": _serial,
     "tcp": _tcp,
+    "rfc2217": _rfc2217,
+    "modem": _modem,
+    "modem+tcp": _modem_tcp,
     "replay": _replay,
 }
-_FORMS = ("/dev/ttyUSB0", "serial:///dev/ttyUSB0", "tcp://HOST:PORT", "replay://FILE")
+_FORMS = (
+    "/dev/ttyUSB0",
+    "serial:///dev/ttyUSB0",
+    "tcp://HOST:PORT",
+    "rfc2217://HOST:PORT",
+    "modem:///dev/ttyS0?dial=NUMBER",
+    "modem+tcp://HOST:PORT?dial=NUMBER",
+    "replay://FILE",
+)

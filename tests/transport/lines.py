@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from drivers.transport import Transport, open_transport, start_recording
+from drivers.transport.dialling import Call
 from drivers.transport.echoing import EchoTransport
+from drivers.transport.modem import Modem
+from drivers.transport.modem_settings import ModemSettings
 from drivers.transport.recording_file import OCTETS_PER_LINE, Event, Header, Octets, encode_header, encode_record
+from tests.transport.fake_modem import FakeModem, ModemPort
+from tests.transport.serial_server import serial_server
 
 Step = tuple[Literal[">", "<", "!"], bytes]  # the client sends, the meter sends, the meter goes away
 HANG_UP: Step = ("!", b"")
@@ -149,8 +154,33 @@ def write_recording(path: Path, script: Sequence[Step], *, line: str = "test", b
     path.write_text("".join(f"{line}\n" for line in lines))
 
 
-Kind = Literal["pty", "tcp", "echo", "echo-auto", "recording", "replay"]
-KINDS: tuple[Kind, ...] = ("pty", "tcp", "echo", "echo-auto", "recording", "replay")
+class ModemPeer:
+    """The far end of a call: a meter behind a modem of its own."""
+
+    def __init__(self, modem: FakeModem, port: ModemPort) -> None:
+        self._modem = modem
+        self._port = port
+
+    async def send(self, chunk: bytes) -> None:
+        self._modem.far_end_says(chunk)
+        self._port.pump()
+
+    async def receive(self, octets: int) -> bytes:
+        while len(self._modem.data) < octets:
+            self._modem.heard.clear()
+            await self._modem.heard.wait()
+        got = bytes(self._modem.data[:octets])
+        del self._modem.data[:octets]
+        return got
+
+    async def hang_up(self) -> None:
+        self._modem.lose_carrier()
+        self._modem.take()  # DCD has to do
+
+
+Kind = Literal["pty", "tcp", "echo", "echo-auto", "recording", "replay", "rfc2217", "modem"]
+KINDS: tuple[Kind, ...] = ("pty", "tcp", "echo", "echo-auto", "recording", "replay", "rfc2217", "modem")
+PROMPT = ModemSettings(init=("ATE0",), gap_s=0.0, drop_s=0.0)
 
 
 @asynccontextmanager
@@ -168,6 +198,18 @@ async def line(kind: Kind, folder: Path, script: Sequence[Step]) -> AsyncIterato
             transport = await open_transport(server.url, {"echo": "auto" if kind == "echo-auto" else "off"})
             async with _played(transport, await server.peer(), script):
                 yield transport
+    elif kind == "rfc2217":
+        async with serial_server() as serial:
+            transport = await open_transport(serial.url, {"echo": "off", "dtr": "leave", "rts": "leave"})
+            async with _played(transport, await serial.peer(), script):
+                yield transport
+    elif kind == "modem":
+        fake = FakeModem(wired=True, dial_s=0.0, answer_s=0.0)
+        port = ModemPort(fake)
+        transport = await Modem(port, PROMPT, pins=port, single=True).dial(Call("5550100", settle_ms=0))
+        async with _played(transport, ModemPeer(fake, port), script):
+            yield transport
+        assert not fake.off_hook
     else:
         peer = PtyPeer()
         transport = await open_transport(peer.path, {"echo": "off"})

@@ -109,17 +109,17 @@ async def test_closing_ends_reading_and_writing_and_can_be_repeated(kind: Kind, 
 @every_kind
 async def test_its_name_and_speed_do_for_messages(kind: Kind, tmp_path: Path) -> None:
     async with line(kind, tmp_path, []) as transport:
-        assert transport.name.startswith(("/dev/pts/", "tcp://127.0.0.1:", "replay:///"))
-        assert transport.baud == (0 if kind in ("tcp", "echo-auto") else 9600)
+        assert transport.name.startswith(("/dev/", "tcp://127.0.0.1:", "rfc2217://127.0.0.1:", "replay:///"))
+        assert transport.baud == {"tcp": 0, "echo-auto": 0, "modem": 2400}.get(kind, 9600)
         await transport.set_baud(transport.baud or 9600)
 
 
-@pytest.mark.parametrize("kind", ["pty", "echo", "recording", "tcp", "echo-auto"])
+@pytest.mark.parametrize("kind", ["pty", "echo", "recording", "tcp", "echo-auto", "rfc2217", "modem"])
 async def test_the_speed_changes_only_after_the_output_is_out(kind: Kind, tmp_path: Path) -> None:
     script: list[Step] = [(">", b"at the old speed"), (">", b"at the new one"), ("<", b"\x06")]
     async with line(kind, tmp_path, script) as transport:
         await transport.write(b"at the old speed")
         await transport.set_baud(57600)
-        assert transport.baud in (57600, 0)
+        assert transport.baud in (57600, 0, 2400)
         await transport.write(b"at the new one")
         assert await transport.read() == b"\x06"
