@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from agent.audit import AuditLog
 from agent.clock.instant import Clock
@@ -35,6 +36,7 @@ def configured_box(
         keeper=ProofKeeper(settings.clock, clock, config.state_directory / PROOF_FILE),
         recordings=recordings_of(config),
         audit=lambda: AuditLog(config.state_directory / "audit.jsonl", lambda: datetime.now(UTC)),
+        keep=requests_of(config),
         progress=progress,
     )
 
@@ -48,6 +50,11 @@ def recordings_of(config: Config) -> Recordings:
     """Return the recordings that a configured agent keeps."""
     settings = config.settings.recordings
     return Recordings(config.recording_directory, keep=settings.period, budget_octets=settings.budget_octets)
+
+
+def requests_of(config: Config) -> Path:
+    """Return where a configured agent keeps the requests that its drivers sent, until they are answered."""
+    return config.state_directory / "requests"
 
 
 def untimed_of(config: Config) -> UntimedReadings:

@@ -89,6 +89,7 @@ def build_reading(
         authenticated=None if data.authenticated else False,
         heard=None if data.heard is None else heard_part(data.heard),
         photos=data.photos or None,
+        read_by=data.read_by or None,
     )
 
 
@@ -105,8 +106,9 @@ def uuid7(at: datetime) -> UUID:
 
 
 def _meter(order: Order, data: MeterData) -> MeterPart:
+    seen = data.identity.meter_id if data.method == "manual" else ""
     return msgspec.structs.replace(
-        meter_part(data), expected_meter_id=order.expected_meter_id, nameplate_id=order.nameplate_id
+        meter_part(data), expected_meter_id=order.expected_meter_id, nameplate_id=seen or order.nameplate_id
     )
 
 
@@ -141,7 +143,7 @@ def status_part(status: MeterStatus) -> StatusPart:
 
 def register_part(register: Register, order_dials: int | None, recording: str | None) -> RegisterPart:
     """Return a register as the document writes it. `order_dials`: digits on record; `recording`: its SHA-256."""
-    dials = order_dials if register.kind == "cumulative" and order_dials else register.digits
+    dials = register.digits or (order_dials if register.kind == "cumulative" else None)
     raw = register.raw
     if dials and raw.isdigit():
         raw = raw.zfill(dials)  # leading zeros as displayed

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from agent.document import meter_part
-from agent.errors import UsageError
 from agent.explained import Explained
 from agent.reading import Reading
 from agent.rederive import Evidence
@@ -23,8 +20,6 @@ from drivers.modbus.overheard import retell
 from drivers.modbus.schema import RegisterMap
 from drivers.modbus.survey import Survey
 
-_PATH = re.compile(r"registers\[(\d{1,6})\](?:\.value)?")
-
 
 @dataclass(frozen=True, slots=True)
 class Retaken:
@@ -34,13 +29,9 @@ class Retaken:
     registers: list[Twin]
     meter: Twin
 
-    @property
-    def differences(self) -> list[Difference]:
-        """Return every value that the octets do not bear out."""
-        return [
-            *self.meter.differences(),
-            *(odd for twin in self.registers for odd in self.explained(twin).differences),
-        ]
+    def all(self) -> list[Explained]:
+        """Explain every register of the document, in its order."""
+        return [self.explained(twin) for twin in self.registers]
 
     def explained(self, twin: Twin) -> Explained:
         """Explain one register: its steps, and in what the document differs from them."""
@@ -60,17 +51,6 @@ class Retaken:
         if not isinstance(twin.origin, Register):
             raise Unexplained("the recording has no such register")
         return explain_register(self.survey, twin.origin)
-
-    def selected(self, selection: str) -> Iterator[Explained]:
-        """Explain what `selection` names: `registers[0]`, or all if it is empty. Raises `UsageError`."""
-        found = _PATH.fullmatch(selection)
-        if selection and (found is None or int(found[1]) >= len(self.registers)):
-            last = len(self.registers) - 1
-            raise UsageError(
-                f"{selection!r} names no register of this Modbus reading", advice=f"registers[0] to registers[{last}]"
-            )
-        chosen = self.registers if found is None else [self.registers[int(found[1])]]
-        yield from map(self.explained, chosen)
 
 
 def retaken(reading: Reading, evidence: Evidence, one: RegisterMap, zone: tzinfo | None) -> Retaken:

@@ -88,11 +88,13 @@ class Judging:
 
     def _subject(self, data: MeterData, at: Instant, offset: MeterOffset | None) -> Subject:
         order, proof = self.order, self.proof
+        began, ended = (proof.utc_at(moment.boottime_ns) for moment in (self.started, at))
+        read_at = data.read_at or ended  # a person, or a message that was on its way, says when that was
         return Subject(
             data=data,
             clock=self._facts(at, offset),
-            read_started_at=proof.utc_at(self.started.boottime_ns),
-            read_at=proof.utc_at(at.boottime_ns),
+            read_started_at=min(began, read_at),
+            read_at=read_at,
             expected_meter_id=order.expected_meter_id,
             nameplate_id=order.nameplate_id,
             dials=order.dials,

@@ -249,3 +249,4 @@ class Reading(_Part, frozen=True, kw_only=True):
     authenticated: bool | None = None  # False: anybody could have sent it
     heard: HeardPart | None = None
     photos: tuple[str, ...] | None = None
+    read_by: str | None = None  # the person who read

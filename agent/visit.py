@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +27,7 @@ from agent.history import Before, before_of
 from agent.judging import Judged, Judging
 from agent.meter_clock import MeterOffset, meter_offset
 from agent.meter_record import MeterRecord, MeterRecords
+from agent.nameplate import with_nameplate
 from agent.order import Order
 from agent.reading import ClockPart, Reading
 from agent.recordings import Recordings
@@ -36,10 +37,14 @@ from drivers.base import Progress, Task
 from drivers.data import MeterData
 from drivers.decimal_text import plain
 from drivers.memory import MeterMemory
-from drivers.registry import driver_for
+from drivers.person import Ask
+from drivers.registry import driver_for, scheme_of
+from drivers.transport.base import Transport
 from drivers.writes import ClockOrder
 
 BENCH = "the order waived the clock check (bench)"
+BY_PERSON = "visual"  # the scheme of what a person read: no clock proof is needed for that
+MINUTE = timedelta(minutes=1)  # by which the clock of a handheld may be ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class Box:
     recordings: Recordings | None = None  # that keep what was said on the line
     keeper: ProofKeeper | None = None  # of the clock proof; None: it is measured anew for each visit
     audit: Callable[[], AuditLog] | None = None  # opens the log of all writes to meters; None: nothing is written
+    ask: Ask | None = None  # the person at the meter; None: nobody is there, or nobody to be asked
+    keep: Path | None = None  # where drivers keep what outlives a visit
     progress: Callable[[Progress], None] = lambda _progress: None
 
 
@@ -73,15 +80,24 @@ class Outcome:
     untimed: UntimedReading | None = None
 
 
-async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcome:
+async def visit(
+    order: Order,
+    box: Box,
+    *,
+    record: Path | None = None,
+    via: str | None = None,
+    line: Transport | None = None,
+    stay: bool = False,
+) -> Outcome:
     """Carry out `order` and return the reading with its checks.
 
     Raises what the driver raises when nothing billable was obtained, `ClockForbids` when the proof does not permit the
     data that the order asks for, `UsageError` for an order that makes no sense. `record`: write the recording here,
-    rather than among those of the box.
+    rather than among those of the box. `via`: the URL to go by, where the order's own only names a bank of modems.
+    `line`: the meter has called, and this is the open line; `stay`: leave it open.
     """
     rules = load_rule_set(order.rule_set, box.rule_set_dirs)
-    driver = driver_for(order.url)
+    driver = driver_for(via or order.url)
     known = box.records.of(order) if box.records is not None else MeterRecord("")
     if order.last_read_at is None and known.last_read_at is not None:
         order = msgspec.structs.replace(order, last_read_at=known.last_read_at)
@@ -90,7 +106,8 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
     started, start_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
     interval, tou = (_permit(order, proof, started, kind, rules, task.site_zone) for kind in ("interval", "tou"))
     wanted = tou if order.registers_only else interval
-    reduced = not wanted.allowed
+    by_person = scheme_of(order.url) == BY_PERSON
+    reduced = not wanted.allowed and not by_person
     if reduced and not (order.registers_only or order.cumulative_without_clock):
         raise ClockForbids(
             f"the clock proof does not permit this read: {wanted.reason}",
@@ -103,6 +120,9 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
     )
     task = replace(
         task,
+        url=via or order.url,
+        line=line,
+        stay=stay,
         registers_only=order.registers_only or reduced,
         clock_order=clock_order,
         second_look=judging.asks,
@@ -111,9 +131,13 @@ async def visit(order: Order, box: Box, *, record: Path | None = None) -> Outcom
         data = await driver.read(replace(task, record=taking.path))
         finished, finish_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
         recording = await taking.part(proof.utc_at(finished.boottime_ns))
+    time_known = proof.tells_time or not order.clock_check
+    if time_known and data.read_at is not None and data.read_at > proof.utc_at(finished.boottime_ns) + MINUTE:
+        raise UsageError(f"the reading says that it is of {utc_text(data.read_at)}, which is to come").at(order.url)
+    order = await with_nameplate(order, data, box.ask)
+    judging = replace(judging, order=order)
     judged = judging.judge(replace(data, problems=(*data.problems, *taking.problems)), finished)
     data, subject = judged.data, judged.subject
-    time_known = proof.tells_time or not order.clock_check
     zone = order.site.zone or box.clock_settings.zone
     frame = Visit(box.agent_id, subject.read_started_at, subject.read_at, zone, time_known=time_known)
     clock = _clock_part(order, proof, finish_stamp, data, judged.offset if time_known else None)
@@ -155,6 +179,8 @@ def _task(order: Order, box: Box, memory: MeterMemory | None) -> Task:
         site_zone=_zone(named) if (named := order.site.zone or box.clock_settings.zone) else None,
         since=None if order.whole_profile else order.last_read_at,
         memory=memory,
+        keep=box.keep,
+        ask=box.ask,
         progress=box.progress,
         monotonic_ns=box.clock.boottime_ns,
     )

@@ -23,11 +23,13 @@ from agent.box import recordings_of
 from agent.cli.explain_show import as_json, recheck_json, show_explained, show_recheck, show_steps, steps_json
 from agent.config import Config, load_config
 from agent.errors import LocalTrouble, UsageError
-from agent.explained import explain
+from agent.explain_text import METHODS, explain_texts
+from agent.explained import Explained, explain
 from agent.reading import Reading
 from agent.recheck import recheck
 from agent.recordings import read_recording
 from agent.rederive import Evidence, Rederived, decode_reading, rederive, verified, zone_named
+from agent.side_by_side import Difference
 from agent.spool import Spool
 from drivers.profiles import load_profiles
 
@@ -52,23 +54,30 @@ def run(arguments: argparse.Namespace) -> int:
     directories = tuple(arguments.profile_dir)
     if config is not None:
         directories = (*map(config.path, config.settings.agent.profile_directories), *directories)
-    if reading is not None and reading.method == "modbus":
-        return _print_modbus(reading, evidence, directories, arguments)
+    if reading is not None and reading.method in {"modbus", *METHODS}:
+        return _print_registers(reading, evidence, directories, arguments)
     made = rederive(reading, evidence, load_profiles(directories), profile=arguments.profile, zone=arguments.site_zone)
     return _print_one(made, arguments) if arguments.path else _print_all(made, arguments)
 
 
-def _print_modbus(
+def _print_registers(
     reading: Reading, evidence: Evidence, directories: tuple[Path, ...], arguments: argparse.Namespace
 ) -> int:
-    from agent.explain_modbus import retaken  # noqa: PLC0415 - only for such readings
-    from drivers.modbus.library import load_maps  # noqa: PLC0415
+    """Explain the registers of a meter without C12.19 tables."""
+    others: list[Difference] = []
+    if reading.method == "modbus":
+        from agent.explain_modbus import retaken  # noqa: PLC0415 - only for such readings
+        from drivers.modbus.library import load_maps  # noqa: PLC0415
 
-    named = arguments.site_zone or (reading.site.zone if reading.site is not None else None)
-    one = load_maps(directories).find(arguments.profile or reading.meter.profile or "")
-    made = retaken(reading, evidence, one, zone_named(named))
-    explained = list(made.selected(" ".join(arguments.path)))
-    odd = made.differences if not arguments.path else [odd for each in explained for odd in each.differences]
+        named = arguments.site_zone or (reading.site.zone if reading.site is not None else None)
+        one = load_maps(directories).find(arguments.profile or reading.meter.profile or "")
+        made = retaken(reading, evidence, one, zone_named(named))
+        explained, others = made.all(), made.meter.differences()
+    else:
+        explained = explain_texts(reading, evidence.session())
+    if selection := " ".join(arguments.path):
+        explained, others = [_selected(explained, selection)], []
+    odd = [*others, *(odd for each in explained for odd in each.differences)]
     if arguments.json:
         _write_json([steps_json(each) for each in explained])
     elif arguments.path:
@@ -78,6 +87,15 @@ def _print_modbus(
         agree = sum(each.agrees for each in explained)
         sys.stdout.write("\n".join([*lines, f"registers: {agree} of {len(explained)} re-derived and equal"]) + "\n")
     return 1 if odd else 0
+
+
+def _selected(explained: list[Explained], selection: str) -> Explained:
+    for one in explained:
+        if selection in {one.path, one.path.removesuffix(".value")}:
+            return one
+    raise UsageError(
+        f"{selection!r} names no register of this reading", advice=f"registers[0] to registers[{len(explained) - 1}]"
+    )
 
 
 def _print_one(made: Rederived, arguments: argparse.Namespace) -> int:

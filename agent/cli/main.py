@@ -48,6 +48,9 @@ COMMANDS = {
     "profile": Entry("profile", "list, show, check and propose meter family profiles", "mrsp profile list"),
     "procedure": Entry("procedure", "run a standard procedure of a meter, on the record", "mrsp procedure list"),
     "audit": Entry("audit", "look into the log of all writes to meters", "mrsp audit verify --config mrsp.toml"),
+    "listen": Entry(
+        "listen", "listen to meters that send by themselves", "mrsp listen radio --plan plan.csv --seconds 60"
+    ),
     "report": Entry(
         "report", "service figures: data received, timeliness, exceptions", "mrsp report --config mrsp.toml"
     ),

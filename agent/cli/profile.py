@@ -25,9 +25,11 @@ from drivers.base import Task
 from drivers.errors import MrspError, ProtocolError, TransportError
 from drivers.modbus import describe as modbus
 from drivers.modbus.library import check_map, is_map_file, load_maps
+from drivers.pager.formats import load_format_file
 from drivers.profiles import CheckReport, as_dict, check_profile, describe, load_profiles, summary
 from drivers.transport.urls import ReplayAddress, parse_url
 
+PAGER_FORMATS = "pager"  # folder of the message formats, beside the profiles
 _VERBS = {
     "list": "one line a family",
     "show": "everything known about one family, and from where",
@@ -100,6 +102,11 @@ def _list(arguments: argparse.Namespace) -> str:
 def _check(arguments: argparse.Namespace) -> int:
     if is_map_file(arguments.file):
         return _check_map(arguments)
+    if arguments.file.resolve().parent.name == PAGER_FORMATS:
+        load_format_file(arguments.file)  # raises what is wrong with it
+        said = {"file": str(arguments.file), "valid": True, "mistakes": []}
+        sys.stdout.write((json.dumps(said) if arguments.json else f"{arguments.file} can be used.") + "\n")
+        return 0
     report = check_profile(arguments.file, arguments.profile_dir)
     if arguments.json:
         sys.stdout.write(json.dumps(_as_json(arguments.file, report), indent=2, ensure_ascii=False) + "\n")

@@ -22,6 +22,7 @@ import msgspec
 
 from agent.audit import AuditLog
 from agent.box import configured_box, records_of
+from agent.cli.ask import ask_on_terminal
 from agent.cli.interrupt import run_until_interrupted
 from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
@@ -34,6 +35,7 @@ from agent.order import Order, Purpose
 from agent.reading import Reading
 from agent.visit import Box, visit
 from drivers.errors import MrspError
+from drivers.person import Answer, Ask, Question
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     meter = parser.add_argument_group("what is on record about the meter")
     meter.add_argument("--meter-id", metavar="ID", help="expected internal identification")
     meter.add_argument("--nameplate-id", metavar="ID", help="what you read off the nameplate")
+    meter.add_argument("--no-questions", action="store_true", help="ask nothing, even at a terminal")
     meter.add_argument("--dials", metavar="N", type=int, help="digits of the register")
     meter.add_argument("--decimals", metavar="N", type=int, help="decimal places of the demand display")
     meter.add_argument(
@@ -107,11 +110,30 @@ def _box(arguments: argparse.Namespace, config: Config | None, progress: Progres
             clock_settings=clock_settings(arguments),
             profile_dirs=profiles,
             audit=(lambda: AuditLog(arguments.audit_log, lambda: datetime.now(UTC))) if arguments.audit_log else None,
+            ask=_ask(arguments, progress),
             progress=progress,
         )
     box = configured_box(config, SystemClock(), records=records_of(config), progress=progress)
     settings = clock_settings(arguments) if arguments.ntp or arguments.gpsd else box.clock_settings
-    return replace(box, clock_settings=settings, profile_dirs=(*box.profile_dirs, *profiles))
+    return replace(
+        box,
+        clock_settings=settings,
+        profile_dirs=(*box.profile_dirs, *profiles),
+        ask=_ask(arguments, progress),
+    )
+
+
+def _ask(arguments: argparse.Namespace, progress: ProgressLine) -> Ask | None:
+    """Return how to ask the person at the terminal; the progress line makes room for the question."""
+    ask = None if arguments.no_questions else ask_on_terminal()
+    if ask is None:
+        return None
+
+    async def asked(question: Question) -> Answer:
+        progress.close()
+        return await ask(question)
+
+    return asked
 
 
 def _print(reading: Reading, kind: str) -> None:

@@ -58,4 +58,4 @@ def test_what_names_no_register_is_a_mistake(tmp_path: Path) -> None:
     folder = visit(tmp_path, "--map", "sunspec-meter", "--tcp", "0")
     run = mrsp("explain", folder / "reading.json", "registers[99]", "--recording", folder / "visit.rec")
     assert run.returncode == 2
-    assert "names no register of this Modbus reading" in run.stderr
+    assert "names no register of this reading" in run.stderr
