@@ -17,6 +17,7 @@ Finding = Literal[
     "decimals_differ",
     "dial_count_differs",
     "meter_diagnostics",
+    "meter_not_reached",
     "phase_loss",
     "physical_inspection_required",
     "pulse_overflow",

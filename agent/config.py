@@ -11,11 +11,27 @@ from typing import Annotated
 import msgspec
 
 from agent.anomalies import AnomalySettings
+from agent.call_in_settings import CallInSettings
 from agent.clock.settings import ClockSettings
+from agent.cmep.dialect import Dialect
 from agent.errors import ConfigError, UsageError
 from agent.forward.settings import ForwardSettings
+from agent.lines import ModemBank, key_of
+from agent.listening.pager_settings import PagerSettings
+from agent.listening.settings import RadioSettings
 from agent.order import Order, Text
 from agent.schedule import parse_duration
+from agent.scheduling.reads import Standing
+from agent.scheduling.settings import (
+    DEFAULT_EVERY,
+    NO_OFFSET,
+    CycleText,
+    Planner,
+    Route,
+    ScheduleSettings,
+    check_keys,
+)
+from drivers.pager.push_settings import PushSettings
 from drivers.registry import scheme_of
 from drivers.toml_file import load_toml
 
@@ -72,18 +88,29 @@ class RecordingsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class MeterSection(Order, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A meter that this agent reads by itself: an order that comes again and again."""
+    """A meter that this agent reads by itself: an order that comes again and again.
+
+    When: `cycle`, or `every` with `at`, or as its `route` says, else once a day.
+    """
 
     name: Text
-    every: Duration = "1d"
-    at: Duration = "0s"  # offset of the grid, e.g. every = "1d", at = "6h" reads at 06:00 UTC
+    route: Text | None = None
+    every: Duration | None = None
+    at: Duration | None = None  # offset of the grid, e.g. every = "1d", at = "6h" reads at 06:00 UTC
+    cycle: CycleText | None = None  # by the site's clock, e.g. "daily at 00:15", "monthly on business day 1 at 06:00"
+    call_window: Text | None = None  # e.g. "22:00-05:00", the site's time: no visit outside
+    call_days: Text | None = None  # on which the window begins, e.g. "mon-fri"
+    deadline: Text | None = None  # local, of the day on which a read falls due, e.g. "21:00"
+    longest_call: Duration | None = None
 
     def __post_init__(self) -> None:
-        every = parse_duration(self.every)
-        if every < timedelta(seconds=10):
+        if self.cycle is not None and (self.every is not None or self.at is not None):
+            raise ValueError("`cycle` says when; it goes without `every` and `at`")
+        if self.period < timedelta(seconds=10):
             raise ValueError("`every` must be at least 10s")
-        if self.offset >= every:
+        if self.offset >= self.period:
             raise ValueError("`at` must be less than `every`")
+        check_keys(self)
         try:
             scheme_of(self.url)
         except UsageError as error:
@@ -91,11 +118,13 @@ class MeterSection(Order, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
     @property
     def period(self) -> timedelta:
-        return parse_duration(self.every)
+        """Of the grid."""
+        return parse_duration(self.every or DEFAULT_EVERY)
 
     @property
     def offset(self) -> timedelta:
-        return timedelta(0) if self.at == "0s" else parse_duration(self.at)
+        """Of the grid."""
+        return timedelta(0) if self.at is None or self.at == NO_OFFSET else parse_duration(self.at)
 
     def order(self) -> Order:
         """Return what a visit needs, without the schedule."""
@@ -112,14 +141,55 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recordings: RecordingsSection = RecordingsSection()
     forward: ForwardSettings | None = None
     anomalies: AnomalySettings = AnomalySettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    modem_banks: tuple[ModemBank, ...] = ()
+    routes: tuple[Route, ...] = ()
+    radio: RadioSettings | None = None
+    pager: PagerSettings | None = None
+    pager_push: PushSettings | None = None
+    cmep: Dialect = Dialect()
+    call_in: CallInSettings | None = None
     meters: tuple[MeterSection, ...] = ()
 
     def __post_init__(self) -> None:
-        twice = [name for name, count in Counter(meter.name for meter in self.meters).items() if count > 1]
-        if twice:
-            raise ValueError(f"`meters`: the name {twice[0]!r} is used twice")
+        for key, sections in (("meters", self.meters), ("routes", self.routes), ("modem_banks", self.modem_banks)):
+            twice = [name for name, count in Counter(one.name for one in sections).items() if count > 1]
+            if twice:
+                raise ValueError(f"`{key}`: the name {twice[0]!r} is used twice")
+        self._check_call_in()
+        self.standings()
         if self.forward is not None and self.keys.mdsp is None:
             raise ValueError("`forward` needs `keys.mdsp`: acknowledgements are verified with the MDSP's keys")
+
+    @property
+    def banks(self) -> dict[str, ModemBank]:
+        """The banks of modems by name."""
+        return {bank.name: bank for bank in self.modem_banks}
+
+    def standings(self) -> list[Standing]:
+        """Return how each meter is read. Raises `ValueError` for what cannot be."""
+        routes = {route.name: route for route in self.routes}
+        planner = Planner(self.schedule, routes, self.banks, self.clock.zone)
+        waited_for = self.waited_for
+        return [planner.standing(meter, meter.site.zone, calls=meter.name in waited_for) for meter in self.meters]
+
+    @property
+    def waited_for(self) -> frozenset[str]:
+        """The meters that call by themselves when they are to be read."""
+        calling = () if self.call_in is None else self.call_in.meters
+        return frozenset(one.meter for one in calling if one.cycle is None)
+
+    def _check_call_in(self) -> None:
+        """Refuse calls of a meter that is not there, and on modems that are used otherwise."""
+        if self.call_in is None:
+            return
+        known = {meter.name for meter in self.meters}
+        if missing := [one.meter for one in self.call_in.meters if one.meter not in known]:
+            raise ValueError(f"`call_in.meters`: there is no meter {missing[0]!r} among [[meters]]")
+        waiting = set(map(key_of, self.call_in.modems))
+        for bank in self.modem_banks:
+            if both := waiting & set(map(key_of, bank.urls)):
+                raise ValueError(f"`call_in.modems`: {both.pop()} waits for calls, and is in the bank {bank.name!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,13 @@ class ClockForbids(MrspError):
     retry = True
 
 
+class VisitTooLong(MrspError):
+    """A visit was ended because its time was over: the call window closed, or no call may last longer."""
+
+    exit_code = 3
+    retry = True
+
+
 class LocalTrouble(MrspError):
     """Disk, spool, keys: something on this box."""
 
@@ -22,4 +29,4 @@ class ConfigError(UsageError):
     """The configuration does not make sense; the message names file, line and key."""
 
 
-__all__ = ["ClockForbids", "ConfigError", "LocalTrouble", "MrspError", "UsageError"]
+__all__ = ["ClockForbids", "ConfigError", "LocalTrouble", "MrspError", "UsageError", "VisitTooLong"]

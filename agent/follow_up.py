@@ -19,9 +19,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from agent.anomalies import AnomalySettings, News, Times, bounded, composed, news_of, observations, of_another_meter
+from agent.anomalies import (
+    AnomalySettings,
+    News,
+    Observation,
+    Times,
+    bounded,
+    composed,
+    composed_unread,
+    news_of,
+    observations,
+    of_another_meter,
+)
 from agent.anomalies.state import MOST_OWED, Intent, Watch
-from agent.anomaly import Anomaly
+from agent.anomaly import Anomaly, Finding
 from agent.business_days import within_business_days
 from agent.errors import LocalTrouble
 from agent.meter_record import MeterRecord, MeterRecords, advanced
@@ -30,6 +41,7 @@ from agent.reading import Reading
 from agent.spool import AlreadySpooled, Priority, Spool
 from agent.visit import Outcome
 
+NOT_REACHED: Finding = "meter_not_reached"
 REPORT_WITHIN = 1  # business day of the detection (UBP, anomaly report)
 
 _log = logging.getLogger(__name__)
@@ -75,6 +87,25 @@ class FollowUp:
         record = await self._delivered(prepared.record)
         await asyncio.to_thread(self._records.keep, record)
 
+    async def not_reached(self, order: Order, reason: str, at: datetime) -> None:
+        """Report a meter whose read was given up, once until a reading of it comes. `reason`: in words.
+
+        The report is owed before it is delivered, so that a crash loses it as little as it makes it twice.
+        """
+        before = await self._settled(await asyncio.to_thread(self._records.of, order))
+        seen = Observation(NOT_REACHED, ("",), (reason,))
+        _stay, news = news_of(before.watch.open, [seen])
+        if not news or order.purpose == "bench" or len(before.watch.owed) >= MOST_OWED:
+            return
+        due_by = await asyncio.to_thread(self._due_by, order, at)
+        report = composed_unread(news[0], order, self._spool.agent_id, self._settings, Times(at, due_by))
+        opened = bounded((*before.watch.open, *news[0].opened(report.anomaly_id)))
+        watch = msgspec.structs.replace(before.watch, open=opened, owed=(*before.watch.owed, report))
+        owing = msgspec.structs.replace(before, watch=watch)
+        await asyncio.to_thread(self._records.keep, owing)
+        delivered = await self._delivered(owing)
+        await asyncio.to_thread(self._records.keep, delivered)
+
     async def catch_up(self) -> None:
         """At the start of the agent: carry out what a crash or a full disk left."""
         for record in await asyncio.to_thread(lambda: list(self._records.owing())):
@@ -85,6 +116,8 @@ class FollowUp:
         record = advanced(before, reading, outcome.memory, outcome.before)
         last_read_at = order.last_read_at or before.last_read_at
         seen = observations(reading, clock_failures=record.clock_failures, last_read_at=last_read_at)
+        if reading.purpose != "bench":
+            seen = (*seen, Observation(NOT_REACHED))  # it was reached
         known = before.watch
         other = None not in {known.meter_id, reading.meter.meter_id} and known.meter_id != reading.meter.meter_id
         stay, news = news_of(of_another_meter(known.open) if other else known.open, seen)
@@ -141,9 +174,11 @@ class FollowUp:
     def _composed(self, news: Sequence[News], order: Order, reading: Reading) -> tuple[Anomaly, ...]:
         finished = reading.read_finished_at
         detected_at = datetime.fromisoformat(finished) if finished else self._now()  # delivered with its time unknown
-        due_by = within_business_days(detected_at, REPORT_WITHIN, _zone(order.site.zone or self._zone))
-        times = Times(detected_at, due_by)
+        times = Times(detected_at, self._due_by(order, detected_at))
         return tuple(composed(item, order, reading, self._settings, times) for item in news)
+
+    def _due_by(self, order: Order, detected_at: datetime) -> datetime:
+        return within_business_days(detected_at, REPORT_WITHIN, _zone(order.site.zone or self._zone))
 
 
 async def store_report(anomaly: Anomaly, spool: Spool) -> None:

@@ -51,7 +51,8 @@ async def keep_accounts(config: Config, ledger: Ledger, spool: Spool, now: Calla
     """Set down which meters are expected from now on, and report each day. `now`: None while the time is not known."""
     while (begun := now()) is None:  # noqa: ASYNC110 - a proof that comes may be lost again before an event is seen
         await asyncio.sleep(WAIT_FOR_TIME_S)
-    await ledger.begin(roster_of(config.settings.meters), begun)
+    cycles = {standing.meter: standing.cycle for standing in config.settings.standings()}
+    await ledger.begin(roster_of(config.settings.meters, cycles), begun)
     entity = config.settings.anomalies.reporting_entity
     await daily_report(ledger, spool, now, _zone(config), reporting_entity=entity)
 

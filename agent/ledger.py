@@ -10,7 +10,7 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -18,10 +18,23 @@ import msgspec
 
 from agent.config import MeterSection
 from agent.durable_file import sync_directory
-from agent.errors import ClockForbids, LocalTrouble
-from agent.ledger_lines import Acknowledged, Asked, Came, Entry, Failed, Line, Reported, Roster, Scheduled, folded
+from agent.errors import ClockForbids, LocalTrouble, VisitTooLong
+from agent.ledger_lines import (
+    Acknowledged,
+    Asked,
+    Came,
+    Entry,
+    Failed,
+    GivenUp,
+    Line,
+    Reported,
+    Roster,
+    Scheduled,
+    folded,
+)
 from agent.order import Order
 from agent.reading import Reading
+from agent.scheduling.cycle import Calendar, Cycle, Grid
 from agent.spool import Spool
 from drivers.errors import (
     DataError,
@@ -34,6 +47,7 @@ from drivers.errors import (
     TransportError,
     UsageError,
 )
+from drivers.transport.call_errors import CallError
 
 LEDGER = "ledger"  # the directory's name among the agent's state
 MOST_DAYS = 400
@@ -54,6 +68,7 @@ REASONS: tuple[tuple[type[MrspError], str], ...] = (
     (ClockForbids, "clock"),
     (LocalTrouble, "local_trouble"),
     (UsageError, "configuration"),
+    (VisitTooLong, "too_long"),
 )
 
 _DAY = timedelta(days=1)
@@ -64,6 +79,8 @@ _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 def reason_of(error: BaseException) -> str:
     """Return in one word why an attempt failed."""
+    if isinstance(error, CallError):
+        return error.kind.replace("-", "_")
     return next((word for kind, word in REASONS if isinstance(error, kind)), "other")
 
 
@@ -77,19 +94,26 @@ def lacking_of(reading: Reading, broken: Exception | None) -> str | None:
     return "clock" if "agent_clock" in failed else None
 
 
-def roster_of(meters: Iterable[MeterSection]) -> list[Scheduled]:
-    """Return the meters of a configuration as the ledger expects their reads."""
-    return [
-        Scheduled(
-            meter=meter.name,
-            every=int(meter.period.total_seconds()),
-            offset=int(meter.offset.total_seconds()),
-            account=meter.site.account_id,
-            first_cycle_until=meter.site.first_cycle_until,
-            purpose=meter.purpose,
-        )
-        for meter in meters
-    ]
+def roster_of(meters: Iterable[MeterSection], cycles: Mapping[str, Cycle] | None = None) -> list[Scheduled]:
+    """Return the meters of a configuration as the ledger expects their reads.
+
+    `cycles`: by name, where a meter's own keys do not say all of it.
+    """
+    return [_scheduled(meter, (cycles or {}).get(meter.name)) for meter in meters]
+
+
+def _scheduled(meter: MeterSection, cycle: Cycle | None) -> Scheduled:
+    cycle = cycle or Grid(meter.period, meter.offset)
+    site = meter.site
+    if isinstance(cycle, Calendar):
+        when = Scheduled(meter.name, cycle=cycle.text, zone=str(cycle.zone))
+    elif isinstance(cycle, Grid):
+        when = Scheduled(meter.name, int(cycle.every.total_seconds()), int(cycle.offset.total_seconds()))
+    else:
+        raise TypeError(f"the ledger knows no such cycle: {cycle.words()}")
+    return msgspec.structs.replace(
+        when, account=site.account_id, first_cycle_until=site.first_cycle_until, purpose=meter.purpose
+    )
 
 
 class Ledger:
@@ -117,6 +141,10 @@ class Ledger:
         due = order.requested_at or at
         site = order.site
         await self._append(due, Asked(meter, due, order.purpose, site.account_id, site.first_cycle_until))
+
+    async def given_up(self, meter: str, due: datetime, at: datetime, reason: str, why: str) -> None:
+        """Set down that the read that fell due at `due` is not tried again. `reason`: of the last attempt, if any."""
+        await self._append(due, GivenUp(meter, due, at, reason, why))
 
     async def failed(self, meter: str, due: datetime, at: datetime, error: BaseException) -> None:
         """Set down that an attempt at the read that fell due at `due` brought no reading."""

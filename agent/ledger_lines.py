@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from agent.order import Purpose
-from agent.schedule import next_due
+from agent.scheduling.cycle import Cycle, Grid
+from agent.scheduling.cycle_text import parse_cycle
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -23,14 +25,25 @@ NOT_ATTEMPTED = "not_attempted"  # the agent was not running, stopped in the mid
 
 
 class Scheduled(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A meter of the roster: due at multiples of `every` seconds since 1970 UTC, plus `offset`."""
+    """A meter of the roster: due at multiples of `every` seconds since 1970 UTC, plus `offset`, or by a `cycle`."""
 
     meter: Name
-    every: Annotated[int, msgspec.Meta(ge=1)]
+    every: Annotated[int, msgspec.Meta(ge=0)] = 0  # 0: `cycle` says when
     offset: Annotated[int, msgspec.Meta(ge=0)] = 0
     account: str | None = None
     first_cycle_until: date | None = None
     purpose: Purpose = "cycle"
+    cycle: str | None = None  # as in the configuration …
+    zone: str | None = None  # … by the clocks of this zone
+
+    def when(self) -> Cycle | None:
+        """Return the cycle; None for one that this version does not understand."""
+        if self.cycle is None:
+            return Grid(timedelta(seconds=self.every), timedelta(seconds=self.offset)) if self.every else None
+        try:
+            return parse_cycle(self.cycle, ZoneInfo(self.zone or "UTC"))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return None
 
 
 class Roster(msgspec.Struct, frozen=True, tag="roster", tag_field="line"):
@@ -59,6 +72,16 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field="line"):
     reason: str
 
 
+class GivenUp(msgspec.Struct, frozen=True, tag="given_up", tag_field="line"):
+    """It is not tried again. `reason`: why the last attempt brought no reading, else `why` there was none."""
+
+    meter: Name
+    due: Moment
+    at: Moment
+    reason: str
+    why: str
+
+
 class Came(msgspec.Struct, frozen=True, omit_defaults=True, tag="came", tag_field="line"):
     """An attempt brought a reading. `lacking`: why it is not an actual read of this meter, if so."""
 
@@ -84,7 +107,7 @@ class Reported(msgspec.Struct, frozen=True, tag="reported", tag_field="line"):
     at: Moment
 
 
-Line = Roster | Asked | Failed | Came | Acknowledged | Reported
+Line = Roster | Asked | Failed | GivenUp | Came | Acknowledged | Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +133,7 @@ def folded(lines: Iterable[Line], begin: datetime, end: datetime, before: Roster
     """
     rosters = [before] if before is not None else []
     entries: dict[tuple[str, datetime], Entry] = {}
-    told: list[Failed | Came] = []
+    told: list[Failed | GivenUp | Came] = []
     acknowledged: dict[str, datetime] = {}
     for line in lines:
         match line:
@@ -119,7 +142,7 @@ def folded(lines: Iterable[Line], begin: datetime, end: datetime, before: Roster
             case Asked() if begin < line.due <= end:
                 entry = Entry(line.meter, line.due, line.purpose, line.account, line.first_cycle_until)
                 entries.setdefault((line.meter, line.due), entry)
-            case Failed() | Came() if begin < line.due <= end:
+            case Failed() | GivenUp() | Came() if begin < line.due <= end:
                 told.append(line)
             case Acknowledged():
                 acknowledged.setdefault(line.reading_id, line.at)
@@ -134,8 +157,10 @@ def folded(lines: Iterable[Line], begin: datetime, end: datetime, before: Roster
     return tuple(sorted(found, key=lambda one: (one.due, one.meter)))
 
 
-def _after(entry: Entry, line: Failed | Came) -> Entry:
+def _after(entry: Entry, line: Failed | GivenUp | Came) -> Entry:
     """Return the entry after one more attempt: the first actual read counts, whatever came before or after it."""
+    if isinstance(line, GivenUp):
+        return entry if entry.attempts else replace(entry, reason=line.reason)
     tried = replace(entry, attempts=entry.attempts + 1)
     if entry.reading_id is not None:
         return tried
@@ -152,11 +177,12 @@ def _expected(rosters: Sequence[Roster], begin: datetime, end: datetime) -> Iter
     for number, roster in enumerate(rosters):
         until = min(starts[number + 1 :], default=end)
         for one in roster.meters:
-            every, offset = timedelta(seconds=one.every), timedelta(seconds=one.offset)
-            due = next_due(max(begin, roster.at), every, offset)
-            while due <= min(end, until):
+            if (cycle := one.when()) is None:
+                continue
+            due = cycle.after(max(begin, roster.at))
+            while due is not None and due <= min(end, until):
                 yield Entry(one.meter, due, one.purpose, one.account, one.first_cycle_until)
-                due += every
+                due = cycle.after(due)
 
 
 __all__ = [
@@ -166,6 +192,7 @@ __all__ = [
     "Came",
     "Entry",
     "Failed",
+    "GivenUp",
     "Line",
     "Reported",
     "Roster",

@@ -67,7 +67,7 @@ def decode_reading(content: bytes, name: str) -> Reading:
     """Return a reading document. Raises `UsageError` if it is none."""
     try:
         reading = msgspec.json.decode(content, type=Reading)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise UsageError(f"{name} is no reading document: {error}") from error
     if reading.schema != SCHEMA:
         raise UsageError(f"{name} is a document {reading.schema!r}, not {SCHEMA}")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-RETRY_WAITS_S = (30.0, 120.0, 600.0)  # after a line failure; then the next due time
 
 
 def parse_duration(text: str) -> timedelta:

@@ -33,32 +33,44 @@ class Times:
 
 def composed(news: News, order: Order, reading: Reading, settings: AnomalySettings, times: Times) -> Anomaly:
     """Return the report of `news`, bounded in size."""
-    finding = news.observation.finding
     meter_id, expected = reading.meter.meter_id, reading.meter.expected_meter_id
-    site = order.site
+    return msgspec.structs.replace(
+        _report(news, order, reading.agent_id, settings, times),
+        meter_id=meter_id or expected,
+        expected_meter_id=expected if expected != (meter_id or expected) else None,
+        order_id=reading.order_id,
+        reading_id=reading.reading_id,
+        recording=reading.recording.sha256 if reading.recording else None,
+    )
+
+
+def composed_unread(news: News, order: Order, agent_id: str, settings: AnomalySettings, times: Times) -> Anomaly:
+    """Return the report of `news` of a meter that there is no reading of, bounded in size."""
+    return msgspec.structs.replace(
+        _report(news, order, agent_id, settings, times), meter_id=order.expected_meter_id, order_id=order.order_id
+    )
+
+
+def _report(news: News, order: Order, agent_id: str, settings: AnomalySettings, times: Times) -> Anomaly:
+    finding, site = news.observation.finding, order.site
     return Anomaly(
         schema=SCHEMA,
         anomaly_id=str(uuid7(times.detected_at)),
-        agent_id=reading.agent_id,
+        agent_id=agent_id,
         sequence=0,
         anomaly=finding,
         detected_at=utc_text(times.detected_at),
         due_by=utc_text(times.due_by),
-        reporting_entity=settings.reporting_entity or reading.agent_id,
+        reporting_entity=settings.reporting_entity or agent_id,
         safety_related=settings.is_safety_related(finding),
         description=_description(news),
         found=tuple(mark for mark in news.marks if mark)[:MOST_MARKS],
         follows=news.follows,
-        meter_id=meter_id or expected,
-        expected_meter_id=expected if expected != (meter_id or expected) else None,
         service_delivery_point_id=site.service_delivery_point_id,
         account_id=site.account_id,
         customer_id=site.customer_id,
         customer_name=site.customer_name,
         energy_supplier_id=site.energy_supplier_id,
-        order_id=reading.order_id,
-        reading_id=reading.reading_id,
-        recording=reading.recording.sha256 if reading.recording else None,
         checks=tuple(map(_evidence, news.observation.checks[:MOST_CHECKS])),
     )
 

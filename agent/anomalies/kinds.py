@@ -66,6 +66,10 @@ KINDS: Mapping[Finding, Kind] = MappingProxyType(
         "meter_diagnostics": Kind(
             "the meter reports a fault of its own", "have the meter inspected", ("meter_diagnostics",)
         ),
+        "meter_not_reached": Kind(
+            "the meter could not be read by its deadline",
+            "find out why it cannot be reached, or have it read at the site",
+        ),
         "phase_loss": Kind(
             "the meter reports a lost phase",
             "have fuses, wiring and instrument transformers inspected",

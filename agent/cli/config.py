@@ -10,11 +10,19 @@ from pathlib import Path
 
 from agent.checks import load_rule_set
 from agent.clock.system import SystemClock
-from agent.config import Config, MeterSection, load_config
+from agent.config import Config, MeterSection, Settings, load_config
 from agent.credentials import load_password
-from agent.schedule import EPOCH, next_due
+from agent.errors import UsageError
+from agent.lines import PSEM_SCHEMES, url_on
+from agent.schedule import EPOCH
+from agent.scheduling.reads import Standing
+from drivers.modbus.address import parse_address as parse_modbus
+from drivers.modbus.library import SUNSPEC, load_maps
+from drivers.pager.formats import load_format
+from drivers.pager.settings import parse_address as parse_pager
 from drivers.profiles import load_profiles
-from drivers.registry import driver_for
+from drivers.registry import driver_for, scheme_of
+from drivers.transport import parse_url
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,19 +62,70 @@ def describe(config: Config) -> dict[str, str | list[str]]:
         if forward is None
         else f"to {forward.host}:{forward.port} over mutual TLS, MQTT {forward.protocol}; "
         + ("encrypted to the MDSP" if settings.keys.encrypt else "encrypted if the MDSP's key file has a key for it"),
-        "meter": [_meter(config, meter) for meter in settings.meters] or ["none: nothing will be read"],
+        "schedule": f"at most {settings.schedule.sessions} visits at once; by {settings.schedule.deadline} local",
+        "bank": [f"{bank.name}: {', '.join(bank.lines)}" for bank in settings.modem_banks] or ["no banks of modems"],
+        **_listening(settings),
+        "meter": [
+            _meter(config, meter, standing)
+            for meter, standing in zip(settings.meters, settings.standings(), strict=True)
+        ]
+        or ["none: nothing will be read"],
     }
 
 
-def _meter(config: Config, meter: MeterSection) -> str:
-    driver_for(meter.url)
-    if meter.profile:
-        load_profiles(tuple(map(config.path, config.settings.agent.profile_directories))).find(meter.profile)
+def _listening(settings: Settings) -> dict[str, str | list[str]]:
+    """Say who may call, and what is listened to."""
+    said: dict[str, str | list[str]] = {}
+    if settings.call_in is not None:
+        modems = ", ".join(settings.call_in.modems)
+        said["calls"] = [
+            f"{one.meter} calls {modems}"
+            + (f", {one.cycle}" if one.cycle else "")
+            + (", when paged" if one.wake else "")
+            for one in settings.call_in.meters
+        ]
+    if settings.radio is not None:
+        said["radio"] = f"meters of {settings.radio.plan}"
+    if settings.pager is not None:
+        said["pager"] = f"meters of {settings.pager.plan}, at {settings.pager.frequency:,} Hz"
+    if settings.pager_push is not None:
+        push = settings.pager_push
+        said["replies"] = f"of pagers taken at {push.listen}:{push.port}{push.path}, from {', '.join(push.allow)}"
+    return said
+
+
+def _meter(config: Config, meter: MeterSection, standing: Standing) -> str:
+    _check_line(config, meter, standing)
     rules = tuple(map(config.path, config.settings.agent.rule_set_directories))
     load_rule_set(meter.rule_set, rules)
     if meter.password_file:
         load_password(config.path(meter.password_file))
     now = EPOCH + timedelta(microseconds=SystemClock().realtime_ns() // 1000)
-    due = f"{next_due(now, meter.period, meter.offset):%Y-%m-%d %H:%M:%S} UTC"
-    profile = meter.profile or "profile recognised"
-    return f"{meter.name} at {meter.url}, every {meter.every} (next {due}), {profile}, {meter.rule_set}"
+    due = standing.cycle.after(now)
+    following = "no more due times" if due is None else f"next {due:%Y-%m-%d %H:%M:%S} UTC"
+    words = [f"{meter.name} at {meter.url}, {standing.cycle.words()} ({following}), by {standing.deadline:%H:%M} local"]
+    if standing.window is not None:
+        words.append(f"visited {standing.window.words()} only")
+    if standing.way.bank is not None:
+        words.append(f"by any of {len(standing.way.lines)} modems of {standing.way.bank}")
+    return ", ".join([*words, meter.profile or "profile recognised", meter.rule_set])
+
+
+def _check_line(config: Config, meter: MeterSection, standing: Standing) -> None:
+    """Look up what a meter's URL and profile name, as its driver will. Raises `UsageError`; nothing is opened."""
+    driver_for(meter.url)
+    directories = tuple(map(config.path, config.settings.agent.profile_directories))
+    scheme = scheme_of(meter.url)
+    try:
+        if scheme.startswith("modbus"):
+            parse_modbus(meter.url)
+            load_maps(directories).find(meter.profile or SUNSPEC)
+        elif scheme.startswith("wctp+"):
+            load_format(parse_pager(meter.url).format, directories)
+        elif scheme in PSEM_SCHEMES:
+            for line in standing.way.lines:
+                parse_url(url_on(meter.url, line, config.settings.banks))
+            if meter.profile:
+                load_profiles(directories).find(meter.profile)
+    except UsageError as error:
+        raise error.at(meter.name) from error.__cause__

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from agent.attending import order_of
 from agent.box import configured_box, recordings_of, records_of
 from agent.checks import describe
 from agent.cli.explain_show import show_explained
@@ -31,10 +32,11 @@ from agent.config import Config, load_config
 from agent.errors import LocalTrouble, UsageError
 from agent.explained import explain
 from agent.forward.forwarder import Forwarder
+from agent.keeping import keep, open_spool
 from agent.reading import Reading
 from agent.recheck import recheck
 from agent.rederive import rederive, verified
-from agent.service import forwarder_of, keep, open_spool, order_of
+from agent.service import forwarder_of
 from agent.spool import Spool
 from agent.visit import visit
 from drivers.profiles import load_profiles

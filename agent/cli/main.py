@@ -51,6 +51,9 @@ COMMANDS = {
     "listen": Entry(
         "listen", "listen to meters that send by themselves", "mrsp listen radio --plan plan.csv --seconds 60"
     ),
+    "schedule": Entry(
+        "schedule", "when each meter is read, and ask for a read", "mrsp schedule show --config mrsp.toml"
+    ),
     "report": Entry(
         "report", "service figures: data received, timeliness, exceptions", "mrsp report --config mrsp.toml"
     ),

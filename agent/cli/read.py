@@ -28,6 +28,7 @@ from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
 from agent.clock.settings import ClockSettings
 from agent.clock.system import SystemClock
+from agent.cmep.dialect import Dialect
 from agent.config import Config, load_config
 from agent.document import encode
 from agent.errors import LocalTrouble, UsageError
@@ -88,13 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
         progress.close()
     reading, trouble = outcome.reading, None
     if config is not None and box.records is not None:
-        from agent.service import keep_in_spool  # noqa: PLC0415 - 150 ms of cryptography, only where it is used
+        from agent.keeping import keep_in_spool  # noqa: PLC0415 - 150 ms of cryptography, only where it is used
 
         try:
             reading = asyncio.run(keep_in_spool(config, order, outcome, box.records))
         except LocalTrouble as error:
             trouble = error
-    _print(reading, arguments.format or ("table" if sys.stdout.isatty() else "json"))
+    dialect = config.settings.cmep if config is not None else None
+    _print(reading, dialect, arguments.format or ("table" if sys.stdout.isatty() else "json"))
     if trouble is not None:
         raise trouble
     return exit_status(reading, outcome.broken)
@@ -136,7 +138,7 @@ def _ask(arguments: argparse.Namespace, progress: ProgressLine) -> Ask | None:
     return asked
 
 
-def _print(reading: Reading, kind: str) -> None:
+def _print(reading: Reading, dialect: Dialect | None, kind: str) -> None:
     """Print a reading; what CMEP or IEC 61968-9 cannot say of it is named on standard error."""
     if kind == "table":
         sys.stdout.write(show_reading(reading))
@@ -146,7 +148,7 @@ def _print(reading: Reading, kind: str) -> None:
         from agent import cim, cmep  # noqa: PLC0415 - only where they are asked for
 
         if kind == "cmep":
-            lines = cmep.rendered(reading, cmep.Dialect(), made_at=datetime.now(UTC))
+            lines = cmep.rendered(reading, dialect or cmep.Dialect(), made_at=datetime.now(UTC))
             content, left_out = lines.text.encode(), lines.left_out
         else:
             document = cim.rendered(reading)

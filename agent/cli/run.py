@@ -13,7 +13,7 @@ from pathlib import Path
 from agent.cli.interrupt import run_until_interrupted
 from agent.clock.system import SystemClock
 from agent.config import load_config
-from agent.errors import MrspError
+from agent.core_dumps import forbid_core_dumps
 from agent.service import Service
 
 
@@ -22,21 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    forbid_core_dumps()
     logging.getLogger("agent").setLevel(logging.INFO)  # a service tells its log what it does
     service = Service(load_config(arguments.config), SystemClock())
     try:
         asyncio.run(run_until_interrupted(service.run()))
     except KeyboardInterrupt:
         logging.getLogger("agent.service").info("stopped")
-    except BaseExceptionGroup as group:
-        troubles, bugs = group.split(MrspError)
-        if troubles is None or bugs is not None:
-            raise
-        raise _first(troubles) from group
     return 0
-
-
-def _first(group: BaseExceptionGroup[MrspError]) -> MrspError:
-    """Return the first trouble of what several tasks raised: the others ended because of it."""
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

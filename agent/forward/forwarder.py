@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from agent.forward.window import PATIENCE, SendWindow
 from agent.keys import MdspKeys
 from agent.seal import AckRefused, verify_ack
 from agent.spool import Outgoing, Spool, timestamp
+from agent.together import together
 from drivers.decimal_text import plain
 
 BATCH = 20  # publishes awaiting a PUBACK: the receive maximum of common brokers
@@ -117,7 +118,9 @@ class Forwarder:
     async def _converse(self, link: Uplink) -> None:
         """Send, take acknowledgements and tell the status until one of them fails; raises that `MrspError`."""
         try:
-            await self._together(self._take_acks(link), self._tell_status(link), self._send(link))
+            await together(
+                (("acks", self._take_acks(link)), ("status", self._tell_status(link)), ("send", self._send(link)))
+            )
         except asyncio.CancelledError:
             with suppress(MrspError, TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):
@@ -132,7 +135,7 @@ class Forwarder:
             room = min(self._window.room(now), BATCH)
             batch = await self._spool.pending(room, skip=self._window.under_way(now)) if room else []
             if batch:
-                await self._together(*(self._publish(link, outgoing) for outgoing in batch))
+                await together([(outgoing.entry.document_id, self._publish(link, outgoing)) for outgoing in batch])
                 continue
             if room:
                 self._window.forget_due(now)  # what is due and not pending was acknowledged while it was being sent
@@ -182,20 +185,3 @@ class Forwarder:
             "version": _VERSION,
         }
         return msgspec.json.encode(told)
-
-    async def _together(self, *jobs: Coroutine[Any, Any, None]) -> None:
-        """Run `jobs` until all end or one fails; raise what that one raised. A cancellation ends them all.
-
-        No `TaskGroup`: that of Python 3.11 forgets a cancellation that comes while a job fails, and the service would
-        not stop together with its broker.
-        """
-        tasks = [asyncio.create_task(job) for job in jobs]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in tasks:
-            if task in done:
-                task.result()

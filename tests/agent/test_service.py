@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.errors import LocalTrouble
+from agent.keeping import keep, keep_for_sure, refuse_if_full
 from agent.keys import create_device_key
 from agent.reading import ClockPart, MeterPart, Reading
 from agent.seal import Sealer
-from agent.service import keep, keep_for_sure, refuse_if_full
 from agent.spool import Spool
 from agent.spool_store import SpoolFull
 

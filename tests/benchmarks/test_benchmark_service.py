@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import load_config
-from agent.service import open_spool
+from agent.keeping import open_spool
 from tests.benchmarks.figures import Figures
 from tests.benchmarks.gateway import Gateway, Meter, resident_mb, wait_for
 from tests.forwarding.forwarding_kit import AGENT, fill

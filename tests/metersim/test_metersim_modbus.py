@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from drivers.errors import UsageError
-from drivers.modbus import load_maps
+from drivers.modbus.library import load_maps
 from metersim.cli import main
 from metersim.modbus.command import add_arguments
 from metersim.modbus.encode import encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drivers.errors import UsageError
-from drivers.modbus import line_key, parse_address
+from drivers.modbus.address import line_key, parse_address
 from drivers.registry import driver_for
 
 

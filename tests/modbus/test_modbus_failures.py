@@ -21,8 +21,8 @@ from drivers.errors import (
     TransportError,
     UsageError,
 )
-from drivers.modbus import load_maps
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.library import load_maps
 from metersim.modbus.faults import FAULTS, Faults, parse_faults
 from metersim.modbus.server import running_modbus
 from metersim.modbus.world import World, world_of

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from drivers.base import Progress, Task
 from drivers.data import MeterData
-from drivers.modbus import gateways, load_maps
+from drivers.modbus import gateways
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.library import load_maps
 from metersim.modbus.faults import Faults
 from metersim.modbus.server import running_modbus
 from metersim.modbus.world import world_of

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from drivers.errors import UsageError
-from drivers.modbus import load_maps
 from drivers.modbus.describe import as_dict, describe, summary
-from drivers.modbus.library import SUNSPEC, check_map, is_map_file, load_map
+from drivers.modbus.library import SUNSPEC, check_map, is_map_file, load_map, load_maps
 from drivers.profiles import load_profiles
 
 GOOD = """\

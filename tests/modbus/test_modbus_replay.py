@@ -13,9 +13,9 @@ from drivers.base import Task
 from drivers.c1219.explain import Unexplained
 from drivers.data import MeterData, Register
 from drivers.errors import DataError, UsageError
-from drivers.modbus import load_maps
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.explain import explain_register
+from drivers.modbus.library import load_maps
 from drivers.modbus.overheard import retell
 from drivers.transport.recording_file import Event, Octets, read_sessions
 from metersim.modbus.faults import Faults, parse_faults

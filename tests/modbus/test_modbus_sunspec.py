@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import DataError, MeterRefused
-from drivers.modbus import load_maps
 from drivers.modbus.image import Answer, Span
+from drivers.modbus.library import load_maps
 from drivers.modbus.meaning import meter_data
 from drivers.modbus.sunspec import MOST_MODELS, ModelFound, walk
 from drivers.modbus.survey import Steps, Survey

@@ -11,8 +11,8 @@ import pytest
 from drivers.base import Task
 from drivers.data import MeterData
 from drivers.errors import LineLost, TransportError, UsageError
-from drivers.modbus import load_maps
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.library import load_maps
 from metersim.modbus.server import running_modbus
 from metersim.modbus.world import world_of
 from metersim.pki import Pki, create_pki, issue_server

@@ -12,8 +12,8 @@ import pytest
 from drivers.base import Progress, Task
 from drivers.data import MeterData, SecondLook
 from drivers.errors import DataError, MeterRefused, UsageError
-from drivers.modbus import load_maps
 from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.library import load_maps
 from metersim.modbus.faults import Faults
 from metersim.modbus.server import running_modbus
 from metersim.modbus.world import World, world_of

@@ -18,10 +18,10 @@ from agent.config import Config, load_config
 from agent.document import encode
 from agent.errors import ConfigError
 from agent.housekeeping import waiting_readings
+from agent.keeping import keep, link_recording, open_spool
 from agent.keys import create_device_key
 from agent.order import Order
 from agent.reading import Reading
-from agent.service import keep, link_recording, open_spool
 from tests.provenance.visits import SERIAL, Visited, visited
 
 CONFIG = '[agent]\nagent_id = "gw-1"\nstate_directory = "state"\n'

@@ -73,7 +73,7 @@ def test_config_check_says_what_a_configuration_means(config: Path, capsys: pyte
     [
         ('profile = "kv3"', "no profile is called 'kv3'"),
         ('rule_set = "ubp"', "ubp-2000"),
-        ('password_file = "nowhere"', "nowhere cannot be read"),
+        ('password_file = "nowhere"', "/nowhere (write the meter password into it"),
     ],
 )
 def test_config_check_looks_up_everything_that_is_named(

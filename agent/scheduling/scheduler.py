@@ -1,0 +1,281 @@
+"""The schedule at work: sleeps until something is due, begins visits, and sets down what becomes of them.
+
+While the time is not known the meters are read by the box's clock as it is, without setting anything down: such due
+times mean nothing. Once it is known the schedule begins anew from what is kept, and meters read meanwhile are not
+read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ParamSpec, Protocol, TypeVar
+
+from agent.errors import LocalTrouble
+from agent.scheduling.agenda import Agenda, Limits
+from agent.scheduling.book import ScheduleBook
+from agent.scheduling.reads import WHYS, GivenUp, Missed, Read, Request, Settled, Stage, Standing
+from agent.scheduling.retry import Dice, Failure
+from agent.scheduling.taking_up import AHEAD, INTERRUPTED, take_up
+from agent.together import end_all
+from agent.utc_text import utc_text
+from drivers.errors import UsageError
+
+LOOK_EVERY_S = 5.0  # for requests of other processes, and a clock that was set
+WRITE_AGAIN_S = 30.0  # after the disk refused
+PRUNE_EVERY = timedelta(hours=6)
+TOLD_AT_ONCE = 4  # give-ups whose reports are made at the same time
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_log = logging.getLogger("agent.schedule")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now. `known`: by a proof, which tells when else it was (`utc_at`); else it is what the box's clock says.
+
+    `boottime_ns` counts on regardless.
+    """
+
+    at: datetime
+    known: bool
+    boottime_ns: int
+    utc_at: Callable[[int], datetime] | None = None
+
+
+Came = Callable[[Read, str, bool], Awaitable[None]]
+Attend = Callable[[Read | None, Came], Awaitable[str | Failure]]
+
+
+class World(Protocol):
+    """What the schedule needs of the agent."""
+
+    @property
+    def now(self) -> Callable[[], Moment]:
+        """Tells the time."""
+        ...
+
+    async def attend(self, read: Read, came: Came) -> str | Failure:
+        """Make one visit; never raises. See `agent.attending`."""
+        ...
+
+    async def stored(self, reading_ids: Iterable[str]) -> set[str]:
+        """Return which of these readings the agent has in keeping."""
+        ...
+
+    async def asked(self, read: Read) -> None:
+        """A request was taken up."""
+        ...
+
+    async def given_up(self, given_up: GivenUp) -> None:
+        """A read was given up: tell whoever must know. May be told again after a crash. Never raises."""
+        ...
+
+
+class Scheduler:
+    """Runs the schedule of one agent."""
+
+    def __init__(
+        self, standings: Iterable[Standing], limits: Limits, book: ScheduleBook, world: World, dice: Dice
+    ) -> None:
+        self._book = book
+        self._world = world
+        moment = world.now()
+        self._agenda = Agenda(standings, limits, dice, moment.at, {})
+        self._last = moment
+        self._began = False
+        self._wake = asyncio.Event()
+        self._visits: dict[asyncio.Task[str | Failure], Read] = {}
+        self._telling: set[asyncio.Task[None]] = set()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._tellers = asyncio.Semaphore(TOLD_AT_ONCE)
+        self._doubtful: dict[str, tuple[int, str]] = {}  # read while the time was not known: when, and the reading
+        self._seen = -1
+        self._closing: set[str] = set()  # requests whose give-up is being told
+        self._prune_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Run until cancelled; visits under way are ended with their meters logged off."""
+        try:
+            while True:
+                self._wake.clear()
+                await self._turn()
+                await self._rest()
+        finally:
+            await end_all([*self._visits, *self._telling])
+
+    async def request(self, request: Request) -> Request:
+        """Take a request, durably; return it as it is kept. Asked twice by the same id, it is read once.
+
+        Raises `UsageError` for a meter that is not read here, `LocalTrouble` if the disk refuses it.
+        """
+        if not self._agenda.knows(request.meter):
+            raise UsageError(f"no meter {request.meter!r} is read here", advice="`mrsp schedule show` lists them")
+        kept = await self._book.call(self._book.store.ask, request)
+        self._seen = -1
+        self._wake.set()
+        return kept
+
+    async def call_came(self, meter: str, due: datetime, attend: Attend) -> str | Failure:
+        """A meter calls by itself, for the read of `due`: let `attend` read it; return what came of it.
+
+        One that is settled already is read once more, and counts for nothing.
+        """
+        async with self._lock(meter):
+            moment = self._world.now()
+            read, settled = self._agenda.call_came(meter, due, moment.at)
+            await self._set_down(settled)
+            if read is None:
+                return await attend(None, self._came)
+            if self._began:
+                await self._for_sure(self._book.store.begin, read, moment.at)
+            result: str | Failure = INTERRUPTED
+            try:
+                result = await attend(read, self._came)
+            finally:
+                await self._set_down(self._agenda.call_ended(read, self._world.now().at, result))
+            if read.stage is Stage.WAITING and self._began:
+                await self._for_sure(self._book.store.failed, read, self._world.now().at)
+            self._wake.set()
+            return result
+
+    async def _turn(self) -> None:
+        moment = self._world.now()
+        if moment.known and (not self._began or moment.at < self._last.at - AHEAD):
+            await self._begin(moment)
+        self._last = moment
+        await self._see_to_visits()
+        if moment.known:
+            await self._see_to_requests(moment.at)
+            await self._prune(moment.at)
+        await self._set_down(self._agenda.advance(moment.at))
+        while (read := self._agenda.start(moment.at)) is not None:
+            if self._began:
+                await self._for_sure(self._book.store.begin, read, moment.at)
+            task = asyncio.create_task(self._visit(read), name=f"visit {read.meter}")
+            task.add_done_callback(lambda _task: self._wake.set())
+            self._visits[task] = read
+
+    async def _begin(self, moment: Moment) -> None:
+        """Go on from what is kept."""
+        store = self._book.store
+        kept = await self._for_sure(store.load)
+        on_their_way = [row.reading_id for row in kept.open if row.reading_id is not None]
+        tell = moment.utc_at
+        doubtful = {meter: (tell(ns), reading) for meter, (ns, reading) in self._doubtful.items()} if tell else {}
+        self._doubtful.clear()
+        fixes = take_up(self._agenda, kept, moment.at, await self._world.stored(on_their_way), doubtful)
+        if fixes.cursors:
+            await self._for_sure(store.set_cursors, fixes.cursors)
+        await self._for_sure(store.close_rows, fixes.done, fixes.given_up, moment.at)
+        for meter, due, reading_id in fixes.read:
+            await self._for_sure(store.note_done, meter, due, moment.at, reading_id)
+        for request in fixes.unknown:
+            await self._for_sure(store.refuse, request, moment.at, "not_configured")
+            _log.error("%s: request %s is given up: %s", request.meter, request.request_id, WHYS["not_configured"])
+        self._began = True
+
+    async def _visit(self, read: Read) -> str | Failure:
+        async with self._lock(read.meter):
+            return await self._world.attend(read, self._came)
+
+    async def _came(self, read: Read, reading_id: str, whole: bool) -> None:
+        if self._began:
+            await self._for_sure(self._book.store.came, read, self._world.now().at, reading_id, whole=whole)
+
+    async def _see_to_visits(self) -> None:
+        for task in [task for task in self._visits if task.done()]:
+            read, moment = self._visits.pop(task), self._world.now()
+            result = task.result()
+            settled = self._agenda.ended(read, moment.at, result)
+            if isinstance(result, str) and not self._began:
+                self._doubtful[read.meter] = moment.boottime_ns, result
+            elif read.stage is Stage.WAITING:
+                _log.error("%s: tried again at %s", read.meter, utc_text(read.next_try or moment.at))
+                if self._began:
+                    number = read.standing.way.number
+                    calls = None if number is None else self._agenda.numbers.calls(number)
+                    await self._for_sure(self._book.store.failed, read, moment.at, calls)
+            await self._set_down(settled)
+
+    async def _see_to_requests(self, now: datetime) -> None:
+        seen = await self._for_sure(self._book.store.version_seen)
+        if seen == self._seen:
+            return
+        for request in await self._for_sure(self._book.store.requests):
+            if request.request_id in self._closing:
+                continue
+            if not self._agenda.knows(request.meter):
+                await self._for_sure(self._book.store.refuse, request, now, "not_configured")
+            elif (read := self._agenda.add(request, now)) is not None:
+                _log.info("%s: a %s read was asked for by %s", read.meter, request.purpose, request.requested_by)
+                await self._world.asked(read)
+        self._seen = seen
+
+    async def _set_down(self, settled: Iterable[Settled]) -> None:
+        plain: list[Settled] = []
+        for one in settled:
+            if isinstance(one, GivenUp):
+                _log.error("%s: the read of %s is given up: %s", one.read.meter, utc_text(one.read.due), one.detail)
+                if self._began:
+                    self._tell(one)
+                continue
+            if isinstance(one, Missed):
+                span = utc_text(one.first) if one.count == 1 else f"{utc_text(one.first)} to {utc_text(one.last)}"
+                _log.warning("%s: %d due times were missed (%s); the newest is read", one.meter, one.count, span)
+            plain.append(one)
+        if plain and self._began:
+            await self._for_sure(self._book.store.settle, plain)
+
+    def _tell(self, given_up: GivenUp) -> None:
+        if given_up.read.request is not None:
+            self._closing.add(given_up.read.request.request_id)
+        task = asyncio.create_task(self._told(given_up), name=f"give up {given_up.read.meter}")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _told(self, given_up: GivenUp) -> None:
+        """Tell first, then set it down: a crash in between tells it twice, which is seen, rather than never."""
+        async with self._lock(given_up.read.meter), self._tellers:
+            await self._world.given_up(given_up)
+            await self._for_sure(self._book.store.settle, [given_up])
+        if given_up.read.request is not None:
+            self._closing.discard(given_up.read.request.request_id)
+
+    def _lock(self, meter: str) -> asyncio.Lock:
+        """What a visit and the report of a give-up of one meter take in turn: both write its record."""
+        return self._locks.setdefault(meter, asyncio.Lock())
+
+    async def _prune(self, now: datetime) -> None:
+        if self._prune_at is None or now >= self._prune_at:
+            self._prune_at = now + PRUNE_EVERY
+            try:
+                await self._book.call(self._book.store.prune, now)
+            except LocalTrouble as error:
+                _log.warning("%s", error)
+
+    async def _rest(self) -> None:
+        """Wait until something is due or happens, but never long."""
+        wake_at, left_s = self._agenda.wake_at(), LOOK_EVERY_S
+        if wake_at is not None:
+            left_s = min(left_s, (wake_at - self._world.now().at).total_seconds())
+        if left_s <= 0:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                await self._wake.wait()
+
+    async def _for_sure(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Call the store, and again until the disk takes part: what is not set down could be done twice."""
+        while True:
+            try:
+                return await self._book.call(function, *args, **kwargs)
+            except LocalTrouble as error:
+                _log.error("%s; the schedule waits, and tries again in %g s", error, WRITE_AGAIN_S)
+                await asyncio.sleep(WRITE_AGAIN_S)
