@@ -12,44 +12,20 @@ waited for as if it had been paged. SNPP knows no encryption: use it over a priv
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-from drivers.errors import MeterProtocolError, TransportError, UsageError
+from drivers.errors import MeterProtocolError, TransportError
 from drivers.pager.jobs import HeldBack, Job, Jobs, Limits, Page, State
-from drivers.pager.snpp_client import REPLY_S, PageRefused, Sent, open_snpp
+from drivers.pager.snpp_client import PageRefused, Sent, open_snpp
+from drivers.pager.wake import Wake
 from drivers.secret import Secret
 
-DEFAULT_PORT = 444
-DEFAULT_TEXT = "CALL"
 FORMAT = "wake"  # stands for the message format in the store: these pages have no reply
-_PIN = re.compile(r"[!-~]{1,64}", re.ASCII)
-_TEXT = re.compile(r"[ -~]{1,240}", re.ASCII)
-_OPTIONS = ("pager", "text", "login", "expect_s", "reply_s")
 _log = logging.getLogger("drivers.pager")
-
-
-@dataclass(frozen=True, slots=True)
-class Wake:
-    """How one meter is woken. `gateways` are tried in order; the next one only if the one before took nothing."""
-
-    gateways: tuple[tuple[str, int], ...]
-    pager: str
-    text: str = DEFAULT_TEXT
-    login: str = ""
-    expect_s: int = 900  # the call is expected within this time, and nobody is paged again before it is over
-    reply_s: float = REPLY_S
-
-    @property
-    def carrier(self) -> str:
-        """Names the carrier in the store, whichever of its terminals takes the page."""
-        host, port = self.gateways[0]
-        return f"snpp://{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +36,6 @@ class Woken:
     until: datetime
     message_id: str
     detail: str = ""
-
-
-def parse_wake(url: str) -> Wake:
-    """Return what `snpp://HOST[:PORT][,HOST[:PORT]…]?pager=ID` means. Raises `UsageError`.
-
-    Options: `text` of the page (CALL), `login`, `expect_s` (900), `reply_s` (30) for each answer of a terminal.
-    """
-    parts = urlsplit(url)
-    if parts.scheme.lower() != "snpp" or parts.path.strip("/") or parts.fragment or "@" in parts.netloc:
-        raise UsageError("a wake-up page is written snpp://HOST:PORT?pager=ID", advice="the password is no part of it")
-    gateways = tuple(_gateway(url, place) for place in parts.netloc.split(","))
-    try:
-        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True, max_num_fields=16)
-    except ValueError as error:
-        raise UsageError(f"{url!r}: the part after '?' is not NAME=VALUE joined by '&'") from error
-    given = dict(pairs)
-    for name in given:
-        if name not in _OPTIONS:
-            raise UsageError(f"{url!r} has no option {name!r}", advice=f"its options are {', '.join(_OPTIONS)}")
-    pager, text = given.get("pager", ""), given.get("text", DEFAULT_TEXT)
-    if not _PIN.fullmatch(pager):
-        raise UsageError(f"{url!r} names no pager", advice="add pager=ID")
-    if not _TEXT.fullmatch(text):
-        raise UsageError(f"{url!r}: the text is not 1 to 240 characters of printable ASCII")
-    login = given.get("login", "")
-    if login and not _PIN.fullmatch(login):
-        raise UsageError(f"{url!r}: the login is not 1 to 64 characters of printable ASCII without spaces")
-    expect_s, reply_s = (_seconds(url, given, name, default) for name, default in (("expect_s", 900), ("reply_s", 30)))
-    return Wake(gateways, pager, text, login, expect_s, float(reply_s))
 
 
 async def page(
@@ -148,21 +95,3 @@ async def _noted(jobs: Jobs, job: Job, sent: Sent) -> Woken:
     states: dict[str, State] = {"sent": "submitted", "queued": "queued", "unknown": "unknown"}
     await jobs.call(jobs.store.advance, job.message_id, states[sent.state], reason=sent.detail)
     return Woken(sent.state, job.expires_at, job.message_id, sent.detail)
-
-
-def _gateway(url: str, place: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(f"//{place}")
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"{url!r}: {error}") from error
-    if not host:
-        raise UsageError(f"{url!r} names no host")
-    return unquote(host), DEFAULT_PORT if port is None else port
-
-
-def _seconds(url: str, given: dict[str, str], name: str, default: int) -> int:
-    text = given.get(name, str(default))
-    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= 86_400:
-        raise UsageError(f"{url!r}: {name}={text!r} is not a whole number from 1 to 86400")
-    return int(text)

@@ -15,13 +15,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import msgspec
-from msgspec import Meta
+from typing import TYPE_CHECKING
 
 from drivers.errors import DataError, UsageError
 from drivers.pager.jobs import Jobs, StoreTrouble
+from drivers.pager.push_settings import PushSettings
 from drivers.pager.wctp_client import report
 from drivers.pager.wctp_decode import decode
 from drivers.pager.wctp_encode import encode
@@ -46,28 +44,6 @@ MOST_OCTETS = 262_144  # of one post
 BODY_S = 30.0  # for a post to come in whole
 MOST_AT_ONCE = 16  # posts; others wait
 _log = logging.getLogger("drivers.pager")
-
-
-class PushSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[pager.push]`: where a carrier may push replies to. `allow` names the networks that it comes from."""
-
-    listen: Annotated[str, Meta(min_length=1, description="an address of this box")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535)] = 8443
-    path: Annotated[str, Meta(pattern=r"^/[!-~]*$", description='a path like "/wctp"')] = "/wctp"
-    allow: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
-    certificate: str | None = None  # PEM files; without them plain http, for behind a proxy that ends TLS
-    key: str | None = None
-
-    def __post_init__(self) -> None:
-        for network in self.allow:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as error:
-                msg = f"{network!r} is no network: {error}"
-                raise ValueError(msg) from error
-        if self.key is not None and self.certificate is None:
-            msg = "a key without a certificate"
-            raise ValueError(msg)
 
 
 async def serve_push(

@@ -16,6 +16,7 @@ from msgspec import Meta
 from drivers.c1219.described import MANUFACTURER_TABLES_FROM, DescribedTable
 from drivers.c1219.quirks import Override, Quirks
 from drivers.profiles.manufacturer_table import ManufacturerTable
+from drivers.profiles.next_call import NextCallKeys
 from drivers.profiles.section import DecimalText, Octet, Section, Text
 from drivers.psem.options import PsemOptions, Timing
 
@@ -88,6 +89,9 @@ class PsemKeys(Section, frozen=True, kw_only=True):
     busy_wait_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
     recoveries: Annotated[int, Meta(ge=0, le=50)] | None = None
     logoff: bool | None = None
+    authenticate: Literal["auto", "never", "required"] | None = None
+    key_id: Octet | None = None
+    timing_setup: bool | None = None
 
 
 class C1219Keys(Section, frozen=True, kw_only=True):
@@ -230,6 +234,7 @@ class Profile(Section, frozen=True, kw_only=True):
     c1219: C1219Keys = C1219Keys()
     line: LineKeys = LineKeys()
     displays: Displays = Displays()
+    next_call: NextCallKeys | None = None  # none: the family cannot be told, as far as anybody knows
     manufacturer_table: tuple[ManufacturerTable, ...] = ()
     fact: tuple[Fact, ...] = ()
     proof: tuple[Proof, ...] = ()
@@ -241,10 +246,11 @@ class Profile(Section, frozen=True, kw_only=True):
 
     def said_keys(self) -> dict[str, Any]:
         """Return the settings that this profile makes, by dotted key (`c1219.max_read`), in the order of the schema."""
-        sections: tuple[Section | None, ...] = (self.detect, self.psem, self.c1219, self.line, self.displays)
+        names = ("detect", "psem", "c1219", "line", "displays", "next_call")
+        sections: tuple[Section | None, ...] = tuple(getattr(self, name) for name in names)
         return {
             f"{name}.{key}": value
-            for name, section in zip(("detect", "psem", "c1219", "line", "displays"), sections, strict=True)
+            for name, section in zip(names, sections, strict=True)
             if section is not None
             for key, value in section.said().items()
         }

@@ -26,6 +26,7 @@ COMMANDS = {
     "mdsp": ("metersim.mdsp", "a reference MDSP: verifies, stores, acknowledges"),
     "broker": ("metersim.broker", "an MQTT broker with client certificates"),
     "pki": ("metersim.pki", "keys and certificates for all of them"),
+    "est": ("metersim.est", "an EST server (RFC 7030) that issues certificates to agents"),
 }
 
 

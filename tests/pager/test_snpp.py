@@ -19,7 +19,8 @@ from drivers.pager.formats import load_format
 from drivers.pager.jobs import JobStore, Limits
 from drivers.pager.snpp import SnppReply, Tag, TagStatus, command, data_lines, parse_reply, parse_status, parse_tag
 from drivers.pager.snpp_client import PageRefused, open_snpp
-from drivers.pager.snpp_wake import Wake, answered, page, parse_wake
+from drivers.pager.snpp_wake import answered, page
+from drivers.pager.wake import Wake, parse_wake
 from drivers.secret import Secret
 from metersim.pager.meters import PagerMeter, fleet
 from metersim.pager.snpp import SnppTerminal, Trouble, serving_snpp
