@@ -50,22 +50,24 @@ def sizes_from(largest: int) -> tuple[int, ...]:
     return (largest, *steps)
 
 
-def best_shape(rate: float, sizes: Iterable[int], *, packets: int, baud: int) -> Shape:
+def best_shape(rate: float, sizes: Iterable[int], *, packets: int, baud: int, far: bool = False) -> Shape:
     """Return the cheapest shape of `sizes` and up to `packets` packets, at `rate` damages per octet.
+
+    `far`: a turn of the line takes as long as on a network, though the line has a speed (a call).
 
     The rate is rounded to two digits, so that neighbouring ones give the same answer from a cache.
     """
-    return _best(float(f"{max(rate, 1e-7):.1e}"), tuple(sizes), packets, baud)
+    return _best(float(f"{max(rate, 1e-7):.1e}"), tuple(sizes), packets, baud, far)
 
 
-def renegotiation_s(baud: int) -> float:
+def renegotiation_s(baud: int, *, far: bool = False) -> float:
     """Return what it costs to log off, agree on other packets and log on again."""
-    return _RENEGOTIATE_OCTETS * _character_s(baud) + _RENEGOTIATE_TURNS * _turn_s(baud)
+    return _RENEGOTIATE_OCTETS * _character_s(baud) + _RENEGOTIATE_TURNS * _turn_s(baud, far=far)
 
 
-def pays(now: Shape, then: Shape, octets: int, *, baud: int) -> bool:
+def pays(now: Shape, then: Shape, octets: int, *, baud: int, far: bool = False) -> bool:
     """Whether going over to `then` saves clearly more than it costs while `octets` are still to be read."""
-    return octets * (now.octet_s - then.octet_s) > _WORTHWHILE * renegotiation_s(baud)
+    return octets * (now.octet_s - then.octet_s) > _WORTHWHILE * renegotiation_s(baud, far=far)
 
 
 def remembered_size(memory: LineMemory, largest: int) -> int:
@@ -73,19 +75,21 @@ def remembered_size(memory: LineMemory, largest: int) -> int:
     return memory.packet_size if DEFAULT_SIZE <= memory.packet_size < largest else largest
 
 
-def expected_rate(memory: LineMemory | None, largest: int, *, baud: int) -> float:
+def expected_rate(memory: LineMemory | None, largest: int, *, baud: int, far: bool = False) -> float:
     """Return the damage rate to begin with: one at which the remembered packet size is the best there is."""
     size = remembered_size(memory, largest) if memory else largest
     rate, sizes = GOOD_RATE, sizes_from(largest)
-    while size < largest and rate < _WORST_RATE and best_shape(rate, sizes, packets=255, baud=baud).size > size:
+    while size < largest and rate < _WORST_RATE:
+        if best_shape(rate, sizes, packets=255, baud=baud, far=far).size <= size:
+            break
         rate *= 1.5
     return rate
 
 
 @lru_cache(maxsize=1024)
-def _best(rate: float, sizes: tuple[int, ...], packets: int, baud: int) -> Shape:
+def _best(rate: float, sizes: tuple[int, ...], packets: int, baud: int, far: bool) -> Shape:
     shapes = (
-        Shape(size, count, _octet_s(rate, size, count, baud))
+        Shape(size, count, _octet_s(rate, size, count, baud=baud, far=far))
         for size in sizes
         for count in (*_COUNTS, packets)
         if count <= packets and count * (size - OVERHEAD) > _ANSWER_OVERHEAD
@@ -93,9 +97,9 @@ def _best(rate: float, sizes: tuple[int, ...], packets: int, baud: int) -> Shape
     return min(shapes, key=lambda shape: shape.octet_s)
 
 
-def _octet_s(rate: float, size: int, count: int, baud: int) -> float:
+def _octet_s(rate: float, size: int, count: int, *, baud: int, far: bool) -> float:
     """Return the expected seconds for each octet of table data."""
-    character_s, turn_s = _character_s(baud), _turn_s(baud)
+    character_s, turn_s = _character_s(baud), _turn_s(baud, far=far)
     whole = math.exp(-rate * size)
     fails = (1 - whole) ** _TRIES
     tries = (1 - fails) / whole
@@ -111,5 +115,5 @@ def _character_s(baud: int) -> float:
     return 10 / (baud or _NETWORK_BAUD)
 
 
-def _turn_s(baud: int) -> float:
-    return _TURN_OCTETS * _character_s(baud) + (_TURN_S if baud else _NETWORK_TURN_S)
+def _turn_s(baud: int, *, far: bool) -> float:
+    return _TURN_OCTETS * _character_s(baud) + (_NETWORK_TURN_S if far or not baud else _TURN_S)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from drivers.errors import MeterRefused, UsageError
 from drivers.memory import LineMemory
@@ -17,7 +17,7 @@ from drivers.psem.codes import ResponseCode
 from drivers.psem.link_events import Manner
 from drivers.psem.options import PsemOptions
 from drivers.psem.reading import Reader
-from drivers.psem.replies import MOST_TABLE_DATA, IdentifyReply, NegotiateReply
+from drivers.psem.replies import C12_21, MOST_TABLE_DATA, IdentifyReply, NegotiateReply
 from drivers.psem.services import (
     DefaultRead,
     FullWrite,
@@ -29,8 +29,11 @@ from drivers.psem.services import (
 from drivers.psem.session import Session
 from drivers.psem.spans import OnBytes, Span
 from drivers.psem.states import State
+from drivers.psem.wiring import Wiring
 from drivers.secret import Secret
 from drivers.transport.base import Transport
+
+_THINKING_S: Final = 60  # the meaning of a long profile takes a small box some seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ class PsemClient:
     """A client for one meter. Not for concurrent use.
 
     Usual form: `async with PsemClient(transport, options).session(password) as client: await client.read_table(1)`.
-    Leaving the block logs off and terminates, whatever happened in it, also on cancellation. The single services are
-    there too; then use the client itself as the context manager, which leaves the meter in the same way.
+    Leaving the block logs off and ends the session, whatever happened in it, also on cancellation. The single services
+    are there too; then use the client itself as the context manager, which leaves the meter in the same way.
     Every method raises `TransportError`, `ProtocolError` or `MeterRefused` of `drivers.errors`.
     """
 
@@ -66,15 +69,20 @@ class PsemClient:
         *,
         remembered: LineMemory | None = None,
         fastest_baud: int = 0,
+        wiring: Wiring | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`remembered`: what worked last time, to begin with; `fastest_baud`: what the probe is known to carry."""
+        """`remembered`: what worked last time, to begin with; `fastest_baud`: what the probe is known to carry.
+
+        `wiring`: what kind of line it is, and who else is on it; None: a probe of its own, or a network.
+        """
         self._session = Session(
             transport,
             options or PsemOptions(),
             clock,
             remembered=remembered or LineMemory(),
             fastest_baud=fastest_baud,
+            wiring=wiring,
         )
         self._reader = Reader(self._session)
 
@@ -88,7 +96,7 @@ class PsemClient:
 
     @asynccontextmanager
     async def session(self, password: Secret | None = None) -> AsyncIterator[Self]:
-        """Identify, negotiate, log on, show the password; log off and terminate at the end."""
+        """Identify, agree on timers and packets, log on, show or prove the password; log off and leave at the end."""
         async with self:
             await self._session.open(password)
             yield self
@@ -97,6 +105,11 @@ class PsemClient:
     def identity(self) -> IdentifyReply | None:
         """What the meter answered to Identify."""
         return self._session.identity
+
+    @property
+    def wiring(self) -> Wiring:
+        """What kind of line it is, and who else is on it."""
+        return self._session.wiring
 
     @property
     def state(self) -> State:
@@ -169,6 +182,16 @@ class PsemClient:
                     raise
                 self._session.can_wait = False
         return self._session.can_wait
+
+    async def hold(self) -> None:
+        """Ask a C12.21 meter at the end of a call or a network to keep the session while the caller thinks.
+
+        On other lines the session is opened again, should that take too long. Never raises for a refusal.
+        """
+        identity = self.identity
+        if self._session.far and identity is not None and identity.standard == C12_21:
+            with suppress(MeterRefused):
+                await self.wait(_THINKING_S)
 
     async def pause(self, seconds: float) -> None:
         """Let time pass and keep the session alive."""

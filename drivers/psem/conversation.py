@@ -15,26 +15,35 @@ from drivers.psem.link_events import Manner
 from drivers.psem.negotiation import Terms
 from drivers.psem.options import PsemOptions
 from drivers.psem.packet import DEFAULT_SIZE
-from drivers.psem.replies import TABLE_OVERHEAD
+from drivers.psem.replies import TABLE_OVERHEAD, IdentifyReply
 from drivers.psem.services import Authenticate, Identify, OffsetRead, Request, Security, Wait
 from drivers.psem.states import State
+from drivers.psem.timers import keep_alive_s
+from drivers.psem.wiring import LineKind, Wiring
 from drivers.transport.base import Transport
 
 _REPEATS: Final = 2
 _LOCKED_RETRIES: Final = 3
 _AWFUL: Final = 0.006  # damages per octet
 _FIRST_OCTETS: Final = 4096  # of the first long answer; then up to twice as much as has come through
-_KEEP_ALIVE_MARGIN_S: Final = 2.0
 
 
 class Conversation:
     """Asks and listens; `Session` opens it, keeps it and leaves it."""
 
     def __init__(
-        self, transport: Transport, options: PsemOptions, clock: Callable[[], float], remembered: LineMemory
+        self,
+        transport: Transport,
+        options: PsemOptions,
+        clock: Callable[[], float],
+        remembered: LineMemory,
+        wiring: Wiring | None = None,
     ) -> None:
-        self.exchange = Exchange(transport, options, clock, remembered)
+        self.wiring = wiring or Wiring(LineKind.of_speed(transport.baud))
+        self.exchange = Exchange(transport, options, clock, remembered, self.wiring)
         self.options = options
+        self.timing = options.timing  # of the session
+        self.identity: IdentifyReply | None = None
         self.state = State.BASE
         self.can_wait = True
         self.terms = Terms(DEFAULT_SIZE, 1, transport.baud)  # agreed on last
@@ -52,7 +61,7 @@ class Conversation:
         """Return what follows the OK code; a busy meter is waited for. Raises `MeterRefused` and the line's errors."""
         busy = locked = 0
         message = request.encode()
-        manner = manner or Manner(secret=isinstance(request, Security | Authenticate))
+        manner = manner or Manner(secret=isinstance(request, Security))
         while True:
             try:
                 answer = await self.exchange.request(
@@ -60,7 +69,7 @@ class Conversation:
                     request.what,
                     manner=manner,
                     repeats=_REPEATS if repeatable else 0,
-                    is_answer=_identifies if isinstance(request, Identify) else bool,
+                    is_answer=_IS_ANSWER.get(type(request), bool),
                     on_part=on_part,
                 )
                 return split_response(answer, request.what)
@@ -77,7 +86,7 @@ class Conversation:
 
     async def pause(self, seconds: float) -> None:
         """Let time pass without losing the session."""
-        longest_s = max(0.5, self.options.timing.channel_traffic_s - _KEEP_ALIVE_MARGIN_S)
+        longest_s = keep_alive_s(self.timing, self.wiring.kind, self.identity)
         end = self.exchange.clock() + seconds
         while self.state is not State.BASE and (due := self.exchange.answered_at + longest_s) < end:
             await asyncio.sleep(max(0.0, due - self.exchange.clock()))
@@ -86,8 +95,9 @@ class Conversation:
 
     async def keep_alive(self) -> None:
         """Send something harmless, whatever the meter says to it, so that the channel traffic time-out starts anew."""
-        traffic_s = self.options.timing.channel_traffic_s
-        request: Request = Wait(min(255, int(traffic_s))) if self.can_wait else OffsetRead(1, 0, 1)
+        request: Request = OffsetRead(1, 0, 1)
+        if self.can_wait:
+            request = Wait(min(255, int(self.timing.channel_traffic_s)))
         try:
             answer = await self.exchange.request(request.encode(), request.what, repeats=_REPEATS)
         except (MeterSilent, LineTooBad) as error:
@@ -95,6 +105,11 @@ class Conversation:
             raise
         if answer[:1] == bytes((ResponseCode.SNS,)):
             self.can_wait = False
+
+    @property
+    def far(self) -> bool:
+        """Whether a turn of the line takes its time, and its speed is not ours to change."""
+        return self.wiring.kind is not LineKind.PROBE
 
     @property
     def line_is_bad(self) -> bool:
@@ -113,7 +128,7 @@ class Conversation:
         `at_first`: what is risked on a line that has carried nothing.
         """
         link, quality = self.exchange.link, self.exchange.link.experience.quality
-        shape = best_shape(quality.rate, (self.terms.packet_size,), packets=link.packets, baud=link.baud)
+        shape = best_shape(quality.rate, (self.terms.packet_size,), packets=link.packets, baud=link.baud, far=self.far)
         known = max(link.max_data, at_first + 2 * quality.whole_octets)
         return max(1, min(limit, known, shape.packets * link.max_data) - TABLE_OVERHEAD)
 
@@ -121,3 +136,11 @@ class Conversation:
 def _identifies(message: bytes) -> bool:
     """Whether a message can answer Identify: an OK of fewer than four octets is a leftover."""
     return len(message) >= 4 or message[:1] != b"\0"
+
+
+def _proves(message: bytes) -> bool:
+    """Whether a message can answer Authenticate: an OK without anything is a leftover, too."""
+    return len(message) > 1 or message != b"\0"
+
+
+_IS_ANSWER: Final[dict[type[Request], Callable[[bytes], bool]]] = {Identify: _identifies, Authenticate: _proves}

@@ -10,37 +10,46 @@ from decimal import Decimal
 from drivers.base import Task
 from drivers.c1219 import Context, with_quirks
 from drivers.c1219.condensed import condensed
-from drivers.data import ClockChange, LineReport, MeterData, Method, Problem, SecondLook
-from drivers.errors import DataError, MeterRefused, MrspError, ProtocolError, TransportError
+from drivers.data import ClockChange, LineReport, MeterData, Problem, SecondLook
+from drivers.errors import DataError, MeterRefused, MrspError, ProtocolError, TransportError, UsageError
 from drivers.memory import MeterMemory
 from drivers.profiles import Profile, Profiles, load_profiles
 from drivers.psem.client import PsemClient
 from drivers.psem.clock_setting import set_clock
 from drivers.psem.collect import CLOCK, LOGS, MANUFACTURER, REGISTERS, SOURCES, WHO, Collector
 from drivers.psem.collection import Collection
+from drivers.psem.kept_line import KeptLine
 from drivers.psem.meaning import meter_data
 from drivers.psem.newness import memory_of
-from drivers.psem.options import PsemOptions
+from drivers.psem.place import kind_of, method_of, session_options, wiring_of
 from drivers.psem.recognition import recognised
 from drivers.psem.second_look import look_again
 from drivers.registry import scheme_of
 from drivers.transport import Transport, fastest_baud, open_transport, start_recording
 from drivers.transport.echoing import EchoTransport
 
-NETWORK_INTER_CHARACTER_S = 2.0
 NS = 1_000_000_000
 
 
 class PsemDriver:
-    """Reads one meter over a serial line, TCP or a recording. Stateless."""
+    """Reads one meter over a serial line, a network, a call or a recording. Stateless."""
 
-    schemes = ("serial", "tcp", "replay")
+    schemes = ("serial", "tcp", "rfc2217", "modem", "modem+tcp", "replay")
 
     async def read(self, task: Task) -> MeterData:
         """Visit the meter; see `drivers.base.Driver.read`."""
+        try:
+            return await self._read(task)
+        finally:
+            if task.line is not None and not task.stay:
+                await task.line.close()  # also after a mistake that was found before the line was used
+
+    async def _read(self, task: Task) -> MeterData:
         profiles = load_profiles(task.profile_dirs)
         named = profiles.find(task.profile) if task.profile else None
         first = named or profiles.generic
+        if first.psem.authenticate == "required" and task.password is None:
+            raise UsageError(f"the profile {first.name} requires Authenticate, and there is no password for its key")
         started_ns = task.monotonic_ns()
         async with opened(task, first) as (client, collector, line):
             broken: Exception | None = None
@@ -90,6 +99,7 @@ class _Visit:
         collector.context = with_quirks(collector.context, self.profile.quirks())
         await self._collect()
         if task.second_look is not None:
+            await self.client.hold()
             self._made, self._problems = self.data(), len(collector.collection.problems)
             self._again, lost = await look_again(self.client, collector.collection, self.profile, task, self._told)
             if lost is not None and task.clock_order is not None:
@@ -119,7 +129,8 @@ class _Visit:
             later = collection.problems[self._problems :]
             return replace(self._made, again=self._again, problems=condensed((*self._made.problems, *later)))
         data = meter_data(collection, self.profile, site_zone=self.task.site_zone)
-        return replace(data, registers_ns=self._registers_ns, method=_method(self.task, self.client))
+        standard = self.client.identity.standard if self.client.identity is not None else None
+        return replace(data, registers_ns=self._registers_ns, method=method_of(self.client.wiring.kind, standard))
 
     def _told(self, again: tuple[SecondLook, ...]) -> MeterData:
         return replace(self.data(), again=again)
@@ -127,49 +138,39 @@ class _Visit:
 
 @asynccontextmanager
 async def opened(task: Task, profile: Profile) -> AsyncIterator[tuple[PsemClient, Collector, Transport]]:
-    """Open the line of `task` as the profile says, recorded if the task asks for it; close it at the end."""
+    """Open the line of `task` as the profile says, or take the one that is open; recorded if the task asks for it.
+
+    At the end the line is closed, and a call thereby ended, unless the task is to stay on it.
+    """
+    if task.stay and task.line is None:
+        raise UsageError("a visit that stays on the line needs one that is open already")
     async with AsyncExitStack() as stack:
         profiled = profile.line_options() if scheme_of(task.url) == "serial" else {}
         options = {**profiled, **task.options}
-        line = await open_transport(task.url, options)
+        line = KeptLine(task.line) if task.line is not None and task.stay else task.line
+        if line is None:
+            line = await open_transport(task.url, options)
         stack.push_async_callback(line.close)
         transport = line
         if task.record is not None:
             transport = start_recording(line, task.record, monotonic_ns=task.monotonic_ns)
             stack.push_async_callback(transport.close)
         remembered = task.memory.line if task.memory is not None else None
+        kind = kind_of(task, line)
         client = PsemClient(
             transport,
-            session_options(task, profile),
+            session_options(task, profile, kind),
             remembered=remembered,
-            fastest_baud=fastest_baud(task.url, options),
+            fastest_baud=fastest_baud(task.url, options) if task.line is None else 0,
+            wiring=wiring_of(task, profile, kind),
         )
         context = Context(quirks=profile.quirks())
         yield client, Collector(client, context, progress=task.progress, monotonic_ns=task.monotonic_ns), line
 
 
-def session_options(task: Task, profile: Profile) -> PsemOptions:
-    """Return how to speak to the meter: the profile, the task's user, and networks that pause within a packet."""
-    base = PsemOptions()
-    if scheme_of(task.url) == "tcp":
-        base = replace(base, timing=replace(base.timing, inter_character_s=NETWORK_INTER_CHARACTER_S))
-    options = profile.psem_options(base)
-    if task.user_id is not None:
-        options = replace(options, user_id=task.user_id)
-    if task.user is not None:
-        options = replace(options, user=task.user)
-    return options
-
-
 def _memory(client: PsemClient, collection: Collection, data: MeterData) -> MeterMemory:
     sets, logs = memory_of(collection, data)
     return MeterMemory(data.identity.meter_id, line=client.line_memory(), sets=sets, logs=logs)
-
-
-def _method(task: Task, client: PsemClient) -> Method:
-    """Call it optical where a probe is: on a serial line, and on a network line to a meter that speaks C12.18."""
-    over_network = scheme_of(task.url) == "tcp"
-    return "cellular" if over_network and client.identity is not None and client.identity.standard != 0 else "optical"
 
 
 def _refuse_nothing(task: Task, data: MeterData, collection: Collection, broken: Exception | None) -> None:
@@ -190,6 +191,7 @@ def _refuse_nothing(task: Task, data: MeterData, collection: Collection, broken:
 
 def _line_report(client: PsemClient, line: Transport, elapsed_ns: int) -> LineReport:
     statistics = client.statistics
+    below = line.inner if isinstance(line, KeptLine) else line
     return LineReport(
         seconds=Decimal(elapsed_ns) / NS,
         bytes_sent=statistics.bytes_sent,
@@ -197,5 +199,5 @@ def _line_report(client: PsemClient, line: Transport, elapsed_ns: int) -> LineRe
         retries=statistics.retries + statistics.recoveries,
         packet_size=statistics.packet_size,
         baud=statistics.baud,
-        echo=isinstance(line, EchoTransport) and line.echo == "on",
+        echo=isinstance(below, EchoTransport) and below.echo == "on",
     )

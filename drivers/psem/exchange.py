@@ -14,10 +14,12 @@ from drivers.psem.diagnosis import Diagnosis, diagnose
 from drivers.psem.link import Link
 from drivers.psem.link_events import PLAIN, Failed, LinkEvent, Manner
 from drivers.psem.options import PsemOptions
-from drivers.psem.packet import Packet
+from drivers.psem.packet import ACK, Packet
 from drivers.psem.services import Identify
+from drivers.psem.wiring import LineKind, Wiring
 from drivers.transport.base import Transport
 from drivers.transport.echo_report import echo_of
+from drivers.transport.replay import AnswerMasked
 
 _QUIET_S = 1.5  # a line is waited for to fall silent before a request is repeated
 _MOST_LEFTOVERS = 4
@@ -42,15 +44,25 @@ class Exchange:
         options: PsemOptions,
         clock: Callable[[], float],
         remembered: LineMemory | None = None,
+        wiring: Wiring | None = None,
     ) -> None:
+        wiring = wiring or Wiring(LineKind.of_speed(transport.baud))
         self.transport = transport
         self.clock = clock
-        self.link = Link(options, clock(), baud=transport.baud, remembered=remembered)
+        self.link = Link(
+            options,
+            clock(),
+            baud=transport.baud,
+            remembered=remembered,
+            kind=wiring.kind,
+            hears=frozenset((options.identity,)) if wiring.addressed else None,
+        )
         self._options = options
         self.answered_at = clock()  # when the last request had come to its end
         self._before: tuple[bytes, bytes] | None = None  # the last request, and its answer
         self._heard = bytearray()  # while listening
         self._listening = False
+        self._hidden: bytes | None = None  # what the answer must be, should a recording mask it
 
     async def request(
         self,
@@ -71,6 +83,8 @@ class Exchange:
         reason = ""
         for left in range(repeats, -1, -1):
             now = self.clock()
+            self.link.statistics.foreign = None
+            self._hidden = manner.hidden_answer and manner.hidden_answer.reveal()
             self.link.drop_input(self.transport.discard_input(), now)
             self.link.send_message(message, now, wants_reply=True, manner=manner)
             end = await self._answer(is_answer, on_part)
@@ -181,8 +195,21 @@ class Exchange:
             if not limit.expired():
                 raise
             return self.link.tick(self.clock())
+        except AnswerMasked as masked:
+            chunk = self._unmasked(masked.octets)
+            if not chunk:
+                raise
         self._keep(chunk)
         return self.link.feed(chunk, self.clock())
+
+    def _unmasked(self, octets: int) -> bytes:
+        """Return so many octets that a recording hides: the ACK, the answer, or both; empty if it is something else."""
+        if self._hidden is None:
+            return b""
+        answer = self.link.as_received(self._hidden)
+        if octets == len(ACK):
+            return ACK
+        return answer if octets in {len(answer), len(answer) - len(ACK)} else b""
 
     def _keep(self, chunk: bytes) -> None:
         if self._listening and len(self._heard) < _MOST_HEARD:
@@ -190,6 +217,10 @@ class Exchange:
 
     def _failure(self, what: str, *, heard: bool) -> LineTooBad | MeterSilent:
         name = self.transport.name
+        other = self.link.statistics.foreign
+        if heard and other is not None:
+            msg = f"{what}: on {name} meter {other} answers, and meter {self._options.identity} does not"
+            return LineTooBad(msg, advice="see which identity octet the meter has: `?identity=` in its address")
         if heard:
             msg = f"{what}: octets come in on {name}, but no usable answer"
             statistics = self.link.statistics

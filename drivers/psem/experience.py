@@ -11,6 +11,7 @@ from drivers.psem.patience import Patience
 from drivers.psem.pauses import Pauses
 from drivers.psem.quality import LineQuality
 from drivers.psem.toggles import ToggleWatch
+from drivers.psem.wiring import LineKind
 
 
 class Experience:
@@ -18,11 +19,14 @@ class Experience:
 
     __slots__ = ("_asked_at", "_unjudged", "_unsure", "patience", "pauses", "quality", "toggles")
 
-    def __init__(self, options: PsemOptions, *, baud: int, remembered: LineMemory | None = None) -> None:
-        slowest_s = remembered.slowest_answer_s if remembered else None
-        self.patience = Patience(options.timing.response_s, network=not baud, remembered_s=float(slowest_s or 0))
-        self.pauses = Pauses(options.timing.inter_character_s, network=not baud)
-        self.quality = LineQuality(expected_rate(remembered, options.packet_size, baud=baud))
+    def __init__(
+        self, options: PsemOptions, kind: LineKind, *, baud: int, remembered: LineMemory | None = None
+    ) -> None:
+        slowest_s = float((remembered.slowest_answer_s if remembered else None) or 0)
+        far = kind is not LineKind.PROBE
+        self.patience = Patience(options.timing.response_s, network=far, remembered_s=slowest_s)
+        self.pauses = Pauses(options.timing.inter_character_s, kind)
+        self.quality = LineQuality(expected_rate(remembered, options.packet_size, baud=baud, far=far))
         self.toggles = ToggleWatch(options.toggles)
         self._asked_at: float | None = None  # since when the first octet of an answer is waited for
         self._unsure = 0  # repeats of the packet in flight that nothing has answered yet

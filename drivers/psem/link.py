@@ -14,7 +14,6 @@ Octets and the present second go in, events, octets and the next deadline come o
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
 from typing import Final
 
 from drivers.errors import LocalProtocolError
@@ -22,7 +21,7 @@ from drivers.memory import LineMemory
 from drivers.psem.assembly import Assembler, Discarded, Message
 from drivers.psem.experience import Experience
 from drivers.psem.link_events import PLAIN, Acknowledged, Failed, LinkEvent, LinkStatistics, Manner, TrafficTimeout
-from drivers.psem.options import PsemOptions
+from drivers.psem.options import PsemOptions, Timing
 from drivers.psem.packet import (
     ACK,
     DEFAULT_SIZE,
@@ -37,22 +36,13 @@ from drivers.psem.packet import (
     Received,
     split_message,
 )
+from drivers.psem.phase import Phase
+from drivers.psem.wiring import LineKind
 
 _TURNAROUND_CHARACTERS: Final = 2
-_SETTLE_CHARACTERS: Final = 12
-_NETWORK_PAUSE: Final = 4  # part of the inter-character time-out that a network may pause anywhere
 _PEER_FIRST: Final = 1.25  # when both sides wait for each other, the peer's equal timer shall expire first
 _MOST_DUPLICATES: Final = 8  # without anything new in between
 _BLOCKED: Final = 4  # response time-outs until a line that never falls silent is given up
-
-
-class _Phase(Enum):
-    """What our own message is doing."""
-
-    IDLE = "nothing to send, nothing to wait for"
-    QUEUED = "a packet is to be sent"
-    ACK = "a packet is out, its ACK is not in"
-    REPLY = "all is acknowledged, the answer is not complete"
 
 
 class Link:
@@ -63,16 +53,25 @@ class Link:
     """
 
     def __init__(
-        self, options: PsemOptions, now: float, *, baud: int = 9600, remembered: LineMemory | None = None
+        self,
+        options: PsemOptions,
+        now: float,
+        *,
+        baud: int = 9600,
+        remembered: LineMemory | None = None,
+        kind: LineKind | None = None,
+        hears: frozenset[int] | None = None,
     ) -> None:
+        """`hears`: identity octets of packets that are for us; None: all, on a line without anybody else."""
         self.statistics = LinkStatistics()
         self._options = options
         self._timing = options.timing
-        self.experience = Experience(options, baud=baud, remembered=remembered)
+        self._hears = hears
+        self.experience = Experience(options, kind or LineKind.of_speed(baud), baud=baud, remembered=remembered)
         self._toggles = self.experience.toggles
         self._framer = Framer()
         self._assembler = Assembler()
-        self._phase = _Phase.IDLE
+        self._phase = Phase.IDLE
         self._outgoing: deque[Packet] = deque()
         self._raw = b""  # the packet in flight
         self._in_flight = False  # it was sent at least once
@@ -108,6 +107,11 @@ class Link:
         self.max_data = self._framer.max_data = min(size, LARGEST_SIZE) - OVERHEAD
         self.packets = packets
 
+    def use_timing(self, timing: Timing) -> None:
+        """Go by these timers and retries from the next message on."""
+        self._timing = timing
+        self.experience.pauses.standard_s = timing.inter_character_s
+
     @property
     def most_octets(self) -> int:
         """Octets of the longest message that fits what was negotiated."""
@@ -115,7 +119,7 @@ class Link:
 
     def new_session(self) -> None:
         """Forget toggles, messages and what was negotiated; an acknowledgement that is due is still sent."""
-        self._idle()
+        self.abandon()
         self._toggle = False
         self._toggles.new_session()
         self.forget_peer()
@@ -149,7 +153,7 @@ class Link:
         if len(packets) > self.packets:
             msg = f"a message of {len(data)} octets; {self.most_octets} fit the packets negotiated"
             raise LocalProtocolError(msg)
-        self._idle()
+        self.abandon()
         self._outgoing.extend(packets)
         self._wants_reply = wants_reply
         self._secret = manner.secret
@@ -159,19 +163,32 @@ class Link:
         self._heard = False
         self._queue_next(now)
 
+    def as_received(self, message: bytes) -> bytes:
+        """Return `message` as the peer would send it now, in one packet: in place of octets that were kept secret."""
+        toggle = not (self._seen and self._seen[0])
+        return ACK + Packet(message, toggle=toggle, identity=self._options.identity).to_bytes()
+
     def keep_waiting(self, now: float) -> None:
         """Wait for another answer to the message sent last: the one delivered was a leftover."""
-        self._phase = _Phase.REPLY
+        self._phase = Phase.REPLY
         self._wait_at = now + self._response_s
 
     def abandon(self) -> None:
         """Give up the message under way, and the answer to it."""
-        self._idle()
+        self._phase = Phase.IDLE
+        self._outgoing.clear()
+        self._raw = b""
+        self._in_flight = False
+        self._assembler.reset()
+        self._nak_due = False
+        self._wait_at = None
+        self._tries = 0
+        self.experience.idle()
 
     @property
     def idle(self) -> bool:
         """Our own message, if any, is done with."""
-        return self._phase is _Phase.IDLE
+        return self._phase is Phase.IDLE
 
     def drop_input(self, octets: int, now: float) -> None:
         """Forget an unfinished packet, after `octets` that came in until now were thrown away unseen."""
@@ -208,7 +225,7 @@ class Link:
         if self._framer.partial:
             self._gap_at = now + self._gap_s
         elif self._framer.unsettled:
-            self._gap_at = now + self._settle_s
+            self._gap_at = now + self.experience.pauses.settle_s(self._timing.settle_s, self._character_s)
         else:
             self._gap_at = None
         return events
@@ -248,30 +265,30 @@ class Link:
     @property
     def has_output(self) -> bool:
         """Something is to be sent, now or when the turn-around time is over."""
-        return bool(self._control) or self._phase is _Phase.QUEUED
+        return bool(self._control) or self._phase is Phase.QUEUED
 
     @property
     def output_is_secret(self) -> bool:
         """The next `take_output` carries octets that must not be recorded."""
-        return self._secret and self._phase is _Phase.QUEUED
+        return self._secret and self._phase is Phase.QUEUED
 
     def take_output(self, now: float) -> bytes:
         """Return what is to be sent now; empty while there is nothing, or the line must stay silent."""
         if not self.has_output or now < self._clear_at or self._framer.partial:
             return b""
         output, self._control = self._control, b""
-        if self._phase is _Phase.QUEUED:
+        if self._phase is Phase.QUEUED:
             output += self._raw
             if not self._in_flight:
                 self._in_flight = True
                 self._toggle = not self._toggle
-            self._phase = _Phase.ACK
+            self._phase = Phase.ACK
             patience = self._response_s
         else:
             patience = self._response_s * _PEER_FIRST
         self.statistics.bytes_sent += len(output)
         self._sent_until = max(now, self._sent_until) + len(output) * self._character_s
-        if self._phase is not _Phase.IDLE:
+        if self._phase is not Phase.IDLE:
             self._wait_at = self._sent_until + patience
             self.experience.asked(self._sent_until)
         if self._traffic_at is not None:
@@ -283,14 +300,6 @@ class Link:
     @property
     def _character_s(self) -> float:
         return 10 / self.baud if self.baud else 0.0
-
-    @property
-    def _settle_s(self) -> float:
-        """Silence after which a damaged packet is over. Must be longer than a pause inside a packet."""
-        longest = self._timing.inter_character_s
-        if not self.baud:
-            return longest / _NETWORK_PAUSE
-        return min(longest, max(self._timing.settle_s, _SETTLE_CHARACTERS * self._character_s))
 
     @property
     def _gap_s(self) -> float:
@@ -310,17 +319,6 @@ class Link:
         self.statistics.bytes_received += octets
         self.experience.heard(octets, now)
 
-    def _idle(self) -> None:
-        self._phase = _Phase.IDLE
-        self._outgoing.clear()
-        self._raw = b""
-        self._in_flight = False
-        self._assembler.reset()
-        self._nak_due = False
-        self._wait_at = None
-        self._tries = 0
-        self.experience.idle()
-
     def _queue_next(self, now: float) -> None:
         self._raw = self._outgoing[0].to_bytes()
         self._in_flight = False
@@ -328,13 +326,11 @@ class Link:
         self._queue(now)
 
     def _queue(self, now: float) -> None:
-        self._phase = _Phase.QUEUED
+        self._phase = Phase.QUEUED
         self._wait_at = now + _BLOCKED * self._response_s
 
     def _on_packet(self, packet: Packet, raw: bytes, now: float, events: list[LinkEvent]) -> None:
-        if raw == self._raw and not self._assembler.collecting:
-            # An answer never begins with a request code: this is our own packet, whatever ACK was heard before it.
-            self.statistics.echoes += 1
+        if not self._is_for_us(packet, raw):
             return
         self.statistics.packets_received += 1
         self.experience.arrived(len(raw), len(self._raw))
@@ -343,12 +339,12 @@ class Link:
             self._traffic_at = now + self._timing.channel_traffic_s
         self._control = ACK
         self._nak_due = False
-        if self._phase is not _Phase.QUEUED:
+        if self._phase is not Phase.QUEUED:
             self._wait_at = None
         mark = (packet.toggle, raw[-2:])
         answers = self._is_answer(packet)
         unchanged = answers and self._seen is not None and self._seen[0] == packet.toggle
-        if answers and (self._phase is _Phase.REPLY or not unchanged):
+        if answers and (self._phase is Phase.REPLY or not unchanged):
             self._toggles.answer(unchanged=unchanged, repeated=mark == self._seen)
         if mark == self._seen and self._is_duplicate(packet):
             self._on_duplicate(events)
@@ -362,15 +358,25 @@ class Link:
         outcome = (
             self._assembler.spoil(packet, "the toggle bit did not change: a packet was lost")
             if suspect
-            else self._assembler.accept(packet, fresh_allowed=self._phase is _Phase.IDLE)
+            else self._assembler.accept(packet, fresh_allowed=self._phase is Phase.IDLE)
         )
         if isinstance(outcome, Discarded):
             self._discard(outcome.reason, events, suspect=packet.data if suspect and not packet.multi else b"")
             return
         if isinstance(outcome, Message):
-            self._idle()
+            self.abandon()
         if outcome is not None:
             events.append(outcome)
+
+    def _is_for_us(self, packet: Packet, raw: bytes) -> bool:
+        if raw == self._raw and not self._assembler.collecting:
+            # An answer never begins with a request code: this is our own packet, whatever ACK was heard before it.
+            self.statistics.echoes += 1
+            return False
+        ours = self._hears is None or packet.identity in self._hears
+        if not ours:
+            self.statistics.foreign = packet.identity
+        return ours
 
     def _is_duplicate(self, packet: Packet) -> bool:
         """Judge a packet with the toggle and CRC of the last one. Without toggles only its place can tell."""
@@ -380,7 +386,7 @@ class Link:
         """Whether an answer begins here. With the toggle of the packet before, one in between was lost."""
         return (
             self._wants_reply
-            and self._phase is not _Phase.IDLE
+            and self._phase is not Phase.IDLE
             and (packet.first or not packet.multi)
             and not self._assembler.collecting
             and not self._assembler.spoilt
@@ -394,16 +400,16 @@ class Link:
         self.statistics.duplicates += 1
         self._toggles.line_is_bad()
         self._duplicates += 1
-        if self._duplicates > _MOST_DUPLICATES and self._phase is not _Phase.IDLE:
+        if self._duplicates > _MOST_DUPLICATES and self._phase is not Phase.IDLE:
             self._fail(events)
 
     def _expect(self, events: list[LinkEvent]) -> bool:
         """Make a new packet fit what our own message is doing; False if it is only to be acknowledged."""
-        if self._phase in {_Phase.IDLE, _Phase.REPLY}:
+        if self._phase in {Phase.IDLE, Phase.REPLY}:
             return True
         if not self._wants_reply:  # the meter: a new request ends our answer
             delivered = self._in_flight and len(self._outgoing) == 1
-            self._idle()
+            self.abandon()
             if delivered:
                 events.append(Acknowledged())
             return True
@@ -416,14 +422,14 @@ class Link:
         return True
 
     def _reply(self) -> None:
-        self._phase = _Phase.REPLY
+        self._phase = Phase.REPLY
         self._in_flight = False
         self._wait_at = None
 
     def _on_ack(self, now: float, events: list[LinkEvent]) -> None:
         if self._traffic_at is not None:
             self._traffic_at = max(self._traffic_at, now + self._timing.channel_traffic_s)
-        if self._phase is not _Phase.ACK:
+        if self._phase is not Phase.ACK:
             return
         self.experience.arrived(len(self._raw), len(self._raw))
         if len(self._outgoing) > 1:
@@ -434,23 +440,23 @@ class Link:
             self._wait_at = now + self._response_s
             self.experience.asked(now)
         else:
-            self._idle()
+            self.abandon()
             events.append(Acknowledged())
 
     def _on_nak(self, now: float, events: list[LinkEvent]) -> None:
         self.statistics.naks_received += 1
-        no_answer_yet = self._phase is _Phase.REPLY and not self._assembler.collecting and not self._assembler.spoilt
-        if self._phase is _Phase.ACK or no_answer_yet:
+        no_answer_yet = self._phase is Phase.REPLY and not self._assembler.collecting and not self._assembler.spoilt
+        if self._phase is Phase.ACK or no_answer_yet:
             self._send_again(now, events)
 
     def _on_wait_over(self, now: float, events: list[LinkEvent]) -> None:
-        if self._phase is _Phase.QUEUED:
+        if self._phase is Phase.QUEUED:
             self._fail(events)
-        elif self._phase is _Phase.REPLY and self._assembler.spoilt:
+        elif self._phase is Phase.REPLY and self._assembler.spoilt:
             self._discard(self._assembler.spoilt, events)
-        elif self._phase is _Phase.REPLY and self._assembler.collecting:
+        elif self._phase is Phase.REPLY and self._assembler.collecting:
             self._send_nak(events)
-        elif self._phase is not _Phase.IDLE:
+        elif self._phase is not Phase.IDLE:
             self._send_again(now, events)
 
     def _send_again(self, now: float, events: list[LinkEvent]) -> None:
@@ -465,9 +471,9 @@ class Link:
 
     def _send_nak(self, events: list[LinkEvent]) -> None:
         """Ask for a damaged packet again. In the middle of our own message each NAK is one of its retries."""
-        if self._phase is _Phase.QUEUED:
+        if self._phase is Phase.QUEUED:
             return
-        if self._phase is not _Phase.IDLE:
+        if self._phase is not Phase.IDLE:
             self._tries += 1
             if self._tries > self._retries:
                 self._fail(events)
@@ -477,11 +483,11 @@ class Link:
         self._control = NAK
 
     def _discard(self, reason: str, events: list[LinkEvent], *, suspect: bytes = b"") -> None:
-        self._idle()
+        self.abandon()
         self._toggle_known = False  # packets were lost, and who knows how many
         events.append(Discarded(reason, suspect))
 
     def _fail(self, events: list[LinkEvent]) -> None:
         self.experience.failed(len(self._raw), heard=self._heard)
-        self._idle()
+        self.abandon()
         events.append(Failed(heard=self._heard))

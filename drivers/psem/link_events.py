@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.psem.assembly import Discarded, Message, Part
+from drivers.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,15 @@ class TrafficTimeout:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How one message is sent, where that differs from the options; `secret`: its octets must not be recorded."""
+    """How one message is sent, where that differs from the options; `secret`: its octets must not be recorded.
+
+    `hidden_answer`: what an answer that proves something must be, for the replay of a recording that masks it.
+    """
 
     response_s: float | None = None
     retries: int | None = None
     secret: bool = False
+    hidden_answer: Secret | None = None
 
 
 PLAIN = Manner()
@@ -52,4 +57,5 @@ class LinkStatistics:
     duplicates: int = 0
     echoes: int = 0
     noise: int = 0
+    foreign: int | None = None  # identity octet of the last packet that was another meter's
     unchanged_toggles: int = 0  # answers whose toggle bit did not change, though they were no duplicates

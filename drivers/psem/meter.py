@@ -1,4 +1,4 @@
-"""The meter's side of a C12.18 session (§9, §11): Base, ID and Session over the same link as the client's.
+"""The meter's side of a session (C12.18 §9, §11; C12.21): Base, ID and Session over the same link as the client's.
 
 Strict, so that clients are tested: a service that the state does not allow is answered ISSS, a wrong length or checksum
 ERR, an unknown service SNS. No input or output and no clock: feed it, tick it, send what it gives.
@@ -6,7 +6,7 @@ ERR, an unknown service SNS. No input or output and no clock: feed it, tick it, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from drivers.psem.assembly import Message
@@ -14,9 +14,16 @@ from drivers.psem.bauds import BAUD_OF_CODE, CODE_OF_BAUD, EXTERNAL
 from drivers.psem.codes import ResponseCode
 from drivers.psem.link import Link
 from drivers.psem.link_events import Acknowledged, Failed, LinkEvent, LinkStatistics, TrafficTimeout
-from drivers.psem.options import PsemOptions
-from drivers.psem.packet import DEFAULT_SIZE, LARGEST_SIZE, OVERHEAD
-from drivers.psem.replies import MOST_TABLE_DATA, IdentifyReply, NegotiateReply, encode_table_data
+from drivers.psem.options import PsemOptions, Timing
+from drivers.psem.packet import DEFAULT_SIZE, LARGEST_SIZE, NAK, OVERHEAD
+from drivers.psem.replies import (
+    MOST_TABLE_DATA,
+    IdentifyReply,
+    NegotiateReply,
+    TimingReply,
+    encode_authentication,
+    encode_table_data,
+)
 from drivers.psem.services import (
     Authenticate,
     BadRequest,
@@ -83,6 +90,14 @@ class MeterHandler(Protocol):
         ...
 
 
+class Authenticator(Protocol):
+    """What a meter that knows keys decides (C12.21 §3); the ticket is in what its `identify` answers."""
+
+    def authenticate(self, body: Secret) -> bytes | ResponseCode:
+        """Judge key id and cipher against the last ticket; return key id and proof, and raise the access level."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class MeterLimits:
     """What this meter can do, and how it says no."""
@@ -94,13 +109,16 @@ class MeterLimits:
     too_long: ResponseCode = ResponseCode.ONP  # to a read that the packets negotiated cannot carry
     identify_again: bool = True  # Identify in the ID state; otherwise ISSS
     early_security: bool = False  # Security in the ID state too, for the session that follows; otherwise ISSS
+    c1221: bool = False  # knows Authenticate, Timing setup and Disconnect; otherwise SNS
+    longest: TimingReply = field(default_factory=lambda: TimingReply(255, 10, 30, 10))  # agreed to in Timing setup
+    counts_tries: bool = False  # where Timing setup names retries it means tries, and 0 makes no sense to it
 
 
 _TABLES: Final = (DefaultRead, FullRead, IndexRead, OffsetRead, FullWrite, IndexWrite, OffsetWrite)
 ALLOWED: Final[dict[State, frozenset[type[Request]]]] = {
     State.BASE: frozenset({Identify}),
-    State.ID: frozenset({Identify, Negotiate, Wait, Logon, Terminate, Disconnect}),
-    State.SESSION: frozenset({*_TABLES, Security, Wait, Logoff, Terminate, Disconnect}),
+    State.ID: frozenset({Identify, Negotiate, TimingSetup, Wait, Logon, Terminate, Disconnect}),
+    State.SESSION: frozenset({*_TABLES, Security, Authenticate, Wait, Logoff, Terminate, Disconnect}),
 }
 
 
@@ -138,7 +156,7 @@ class MeterSession:
     A `SpeedChanged` takes effect when what was sent before has left. `baud` is the speed in Base, 0 for a line without.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a different fact about the meter
         self,
         handler: MeterHandler,
         now: float,
@@ -146,15 +164,24 @@ class MeterSession:
         options: PsemOptions | None = None,
         limits: MeterLimits | None = None,
         baud: int = 9600,
+        authenticator: Authenticator | None = None,
+        hears: frozenset[int] | None = None,
     ) -> None:
+        """`authenticator`: None answers SNS to Authenticate. `hears`: identity octets that it answers to; None: all.
+
+        With them it shares the line, and does not ask in Base for what came damaged: it may be another meter's.
+        """
         self.limits = limits or MeterLimits()
         self.state = State.BASE
         self._handler = handler
         self._options = options or PsemOptions()
         self._base_baud = baud
-        self._link = Link(self._options, now, baud=baud)
+        self._authenticator = authenticator
+        self._shares = hears is not None
+        self._link = Link(self._options, now, baud=baud, hears=hears)
         self._closing: Ended | None = None  # once the present answer is acknowledged
         self._next_baud: int | None = None  # likewise
+        self._next_timing: Timing | None = None  # likewise
         self._fresh = False  # likewise: take the same request once more as a new one
 
     @property
@@ -181,7 +208,8 @@ class MeterSession:
 
     def take_output(self, now: float) -> bytes:
         """Return what is to be sent now."""
-        return self._link.take_output(now)
+        output = self._link.take_output(now)
+        return b"" if output == NAK and self._shares and self.state is State.BASE else output
 
     def power_fail(self, reason: str = "power failed") -> list[MeterEvent]:
         """End the session at once, without a word to the client."""
@@ -204,7 +232,7 @@ class MeterSession:
         return events
 
     def _answer(self, data: bytes, packets: int, now: float) -> list[MeterEvent]:
-        self._closing = self._next_baud = None
+        self._closing = self._next_baud = self._next_timing = None
         too_many_packets = packets > self._link.packets
         request: Request | None = None
         answer: bytes | ResponseCode = ResponseCode.ERR
@@ -234,13 +262,17 @@ class MeterSession:
             msg = f"service {code:02X}H is switched off"
             raise BadRequest(msg, ResponseCode.SNS)
         request = decode_request(data)
-        if isinstance(request, Authenticate | TimingSetup):
+        if isinstance(request, Authenticate | TimingSetup | Disconnect) and not self._knows(request):
             msg = f"{request.what} belongs to C12.21"
             raise BadRequest(msg, ResponseCode.SNS)
         if not self._allows(request):
             msg = f"{request.what} in state {self.state.value}"
             raise BadRequest(msg, ResponseCode.ISSS)
         return request
+
+    def _knows(self, request: Authenticate | TimingSetup | Disconnect) -> bool:
+        """Whether this meter has a service of C12.21 at all."""
+        return self.limits.c1221 and (self._authenticator is not None or not isinstance(request, Authenticate))
 
     def _allows(self, request: Request) -> bool:
         """Whether the present state serves `request`: by the standard, and by the habits of this meter."""
@@ -255,14 +287,14 @@ class MeterSession:
         match request:
             case Identify():
                 answer = self._identify(now)
-            case Negotiate():
-                answer = self._negotiate(request)
+            case Negotiate() | TimingSetup():
+                answer = self._negotiate(request) if isinstance(request, Negotiate) else self._set_timing(request)
             case Logon(user_id, user):
                 answer = self._handler.logon(user_id, user)
                 if answer is ResponseCode.OK:
                     self.state = State.SESSION
-            case Security(password):
-                answer = self._handler.security(password)
+            case Security() | Authenticate():
+                answer = self._judge(request)
             case Wait(0):  # §9.6: 1–255; the session would end before the answer is out
                 answer = ResponseCode.ERR
             case Wait(seconds):
@@ -275,6 +307,12 @@ class MeterSession:
             case _:
                 answer = self._tables(request)
         return answer
+
+    def _judge(self, request: Security | Authenticate) -> bytes | ResponseCode:
+        if isinstance(request, Security):
+            return self._handler.security(request.password)
+        judged = self._authenticator.authenticate(request.body) if self._authenticator else ResponseCode.SNS
+        return judged if isinstance(judged, ResponseCode) else encode_authentication(judged)
 
     def _tables(self, request: Request) -> bytes | ResponseCode:
         handler = self._handler
@@ -325,6 +363,28 @@ class MeterSession:
             size, min(request.packets, self.limits.packets), CODE_OF_BAUD.get(baud, EXTERNAL)
         ).encode()
 
+    def _set_timing(self, request: TimingSetup) -> bytes | ResponseCode:
+        if not (request.traffic and request.inter_character and request.response):
+            return ResponseCode.ERR
+        most, usual = self.limits.longest, self._options.timing.retries
+        retries = min(request.retries, most.retries)
+        if self.limits.counts_tries and not retries:
+            retries = max(2, usual + 1)
+        reply = TimingReply(
+            min(request.traffic, most.traffic),
+            min(request.inter_character, most.inter_character),
+            min(request.response, most.response),
+            retries,
+        )
+        self._next_timing = replace(
+            self._options.timing,
+            channel_traffic_s=reply.traffic,
+            inter_character_s=reply.inter_character,
+            response_s=reply.response,
+            retries=retries - 1 if self.limits.counts_tries else retries,
+        )
+        return reply.encode()
+
     def _adopt(self, reply: NegotiateReply) -> None:
         """Use the new packets at once: a client whose ACK is lost sends its next request in them."""
         self._link.configure(
@@ -339,7 +399,9 @@ class MeterSession:
             return self._end(self._closing)
         if self._fresh:
             self._link.forget_peer()
-        baud, self._next_baud = self._next_baud, None
+        if self._next_timing is not None:
+            self._link.use_timing(self._next_timing)
+        baud, self._next_baud, self._next_timing = self._next_baud, None, None
         return [] if baud is None else self._change_speed(baud)
 
     def _change_speed(self, baud: int) -> list[MeterEvent]:
@@ -347,13 +409,14 @@ class MeterSession:
         return [SpeedChanged(baud)]
 
     def _end(self, ended: Ended) -> list[MeterEvent]:
-        self._closing = self._next_baud = None
+        self._closing = self._next_baud = self._next_timing = None
         events: list[MeterEvent] = []
         if self.state is not State.BASE:
             self._handler.logged_off()
             events.append(ended)
         self.state = State.BASE
         self._link.new_session()
+        self._link.use_timing(self._options.timing)
         self._link.ignore_traffic()
         if self._link.baud != self._base_baud:
             events += self._change_speed(self._base_baud)

@@ -35,13 +35,20 @@ class Terms:
 class Offer:
     """What to ask for. Speeds and sizes that failed are left alone for a while."""
 
-    def __init__(self, options: PsemOptions, remembered: LineMemory, *, base_baud: int, fastest: int = 0) -> None:
-        """`fastest`: the speed that the probe is known to carry; it is offered even if the options name none."""
+    def __init__(
+        self, options: PsemOptions, remembered: LineMemory, *, base_baud: int, fastest: int = 0, far: bool = False
+    ) -> None:
+        """`fastest`: the speed that the probe is known to carry; it is offered even if the options name none.
+
+        `far`: a call or a network. No speed is ever named there (C12.21 §1), unless the far end is known to follow.
+        """
         self.size = remembered_size(remembered, options.packet_size)  # octets of a whole packet
         self._packets = options.packets
         self._sizes = sizes_from(options.packet_size)
         self._base_baud = base_baud
-        self._faster = _faster(options.bauds, base_baud, fastest)
+        self._far = far
+        self._fixed = far and not fastest
+        self._faster = () if self._fixed else _faster(options.bauds, base_baud, fastest)
         self._wanted = self._faster  # speeds to ask for now, preferred first
         if remembered.baud and self._faster:  # what failed last time is tried again when it would save much
             self._wanted = tuple(baud for baud in self._faster if baud <= remembered.baud)
@@ -57,7 +64,7 @@ class Offer:
         Without a wish for another speed none is named; a meter that refuses that is told the present one, and at last
         asked for little.
         """
-        present = (CODE_OF_BAUD[baud],) if baud in CODE_OF_BAUD else ()
+        present = (CODE_OF_BAUD[baud],) if baud in CODE_OF_BAUD and not self._fixed else ()
         wanted = tuple(CODE_OF_BAUD[wish] for wish in self._wanted if wish in CODE_OF_BAUD)
         offers: list[tuple[int, ...]] = [(), present] if present else [()]
         if wanted and present:
@@ -79,10 +86,10 @@ class Offer:
         if used > self._sizes[-1]:
             self._failed[used] = failed = self._failed.get(used, 0) + 1
             self._not_before[used] = received + _STANDING * 2**failed
-        elif terms.baud > self._base_baud or (self.size <= used and rate > _HOPELESS):
+        elif not self._fixed and (terms.baud > self._base_baud or (self.size <= used and rate > _HOPELESS)):
             self._slow_down(terms.baud)
         smaller = [size for size in self._sizes if size < used] or [size for size in self._sizes if size <= self.size]
-        self.size = min(self.size, best_shape(rate, smaller, packets=self._packets, baud=terms.baud).size)
+        self.size = min(self.size, self._best(rate, smaller, terms).size)
 
     def speed_failed(self, baud: int, *, ever_worked: bool) -> None:
         """After silence at a speed that was agreed on: do without it, and without any other if not one octet came."""
@@ -112,11 +119,14 @@ class Offer:
     def best(self, terms: Terms, rate: float, received: int) -> Shape:
         """Return the best shape that could be had now by negotiating again."""
         sizes = [size for size in self._sizes if size <= self._most and self._not_before.get(size, 0) <= received]
-        return best_shape(rate, sizes or [DEFAULT_SIZE], packets=self._packets, baud=terms.baud)
+        return self._best(rate, sizes or [DEFAULT_SIZE], terms)
+
+    def _best(self, rate: float, sizes: list[int], terms: Terms) -> Shape:
+        return best_shape(rate, sizes, packets=self._packets, baud=terms.baud, far=self._far)
 
     def faster(self, baud: int, shape: Shape, octets: int) -> bool:
         """Whether a speed that was given up before this visit should be tried again to read so many octets."""
-        if not baud or self._wanted == self._faster:
+        if self._fixed or not baud or self._wanted == self._faster:
             return False
         gain_s = max((octets * shape.octet_s * (1 - baud / speed) for speed in self._faster if speed > baud), default=0)
         return gain_s > _RISK_S

@@ -18,6 +18,9 @@ class Timing:
     settle_s: float = 0.05  # silence that ends damage, where the line has a speed of its own; a network needs more
 
 
+C12_21_TIMING = Timing(inter_character_s=1.0, response_s=4.0, channel_traffic_s=30.0)  # what C12.21 §1 begins with
+
+
 @dataclass(frozen=True, slots=True)
 class PsemOptions:
     """Both roles read this; the defaults suit a meter that follows the standard."""
@@ -39,3 +42,7 @@ class PsemOptions:
     busy_wait_s: float = 1.0
     recoveries: int = 5  # sessions opened afresh without one whole answer in between, before the line is given up
     logoff: bool = True  # False: Terminate only
+    # Authenticate in place of Security: where the meter gives a ticket, not at all, or nothing else will do (C12.21).
+    authenticate: Literal["auto", "never", "required"] = "auto"
+    key_id: int = 0
+    timing_setup: bool = True  # propose other timers to a C12.21 meter where a line needs them

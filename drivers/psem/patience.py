@@ -4,8 +4,8 @@ A meter that follows C12.18 §8 may take the whole response time-out (2 s, C12.2
 cut short, however fast it was so far. What comes on top is measured: the smoothed wait and its spread, as TCP does it
 (RFC 6298), a wait that ended only after a repeat counted as unsure and answered by more patience (Karn's rule).
 
-    serial line   max(response, smoothed + 4 × spread)
-    network       response + smoothed + 4 × spread; until something is measured, 3 s in place of the last two
+    serial line       max(response, smoothed + 4 × spread)
+    network, modem    response + smoothed + 4 × spread; until something is measured, 3 s in place of the last two
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ class Patience:
     def meter_takes(self, seconds: float) -> None:
         """Take note that this meter may take so long, because of its standard."""
         self._meter_s = max(self._meter_s, seconds)
+
+    def meter_agreed(self, seconds: float) -> None:
+        """The meter says how long it may take: no more and no less than this from now on."""
+        self._meter_s = seconds
 
     def heard(self, waited_s: float, *, sure: bool) -> None:
         """An answer began after so long. Not `sure`: a repeat went out meanwhile, and it may be the answer to that."""

@@ -10,20 +10,28 @@ from __future__ import annotations
 
 from typing import Final
 
+from drivers.psem.wiring import LineKind
+
 _ENOUGH: Final = 500  # octets in whole packets
 _TIMES: Final = 8
-_LEAST_S: Final = 0.12  # what a busy gateway may take to look at its input
-_LEAST_NETWORK_S: Final = 0.4
+_LEAST_S: Final = {
+    LineKind.PROBE: 0.12,  # what a busy gateway may take to look at its input
+    LineKind.NETWORK: 0.4,
+    LineKind.MODEM: 1.0,  # error correction repeats a block whenever it has to, however smooth the call was so far
+}
+_SETTLE_PART: Final = {LineKind.NETWORK: 4, LineKind.MODEM: 2}  # of the inter-character time-out: they pause anywhere
+_SETTLE_CHARACTERS: Final = 12
 
 
 class Pauses:
     """Of one line. No clock: pauses go in, in seconds."""
 
-    __slots__ = ("_inside_s", "_least_s", "_longest_s", "_octets", "_standard_s")
+    __slots__ = ("_inside_s", "_kind", "_least_s", "_longest_s", "_octets", "standard_s")
 
-    def __init__(self, standard_s: float, *, network: bool) -> None:
-        self._standard_s = standard_s
-        self._least_s = _LEAST_NETWORK_S if network else _LEAST_S
+    def __init__(self, standard_s: float, kind: LineKind) -> None:
+        self.standard_s = standard_s
+        self._kind = kind
+        self._least_s = _LEAST_S[kind]
         self._longest_s = 0.0
         self._inside_s = 0.0
         self._octets = 0
@@ -42,9 +50,18 @@ class Pauses:
         """The packet was damaged: its pauses say nothing."""
         self._inside_s = 0.0
 
+    def settle_s(self, settle_s: float, character_s: float) -> float:
+        """Silence after which a damaged packet is over, on a line with or without a speed of its own.
+
+        Must be longer than a pause inside a packet.
+        """
+        if part := _SETTLE_PART.get(self._kind):
+            return self.standard_s / part
+        return min(self.standard_s, max(settle_s, _SETTLE_CHARACTERS * character_s))
+
     @property
     def gap_s(self) -> float:
         """Silence after which a packet that came in for the first time is taken for cut short."""
         if self._octets < _ENOUGH:
-            return self._standard_s
-        return min(self._standard_s, max(self._least_s, _TIMES * self._longest_s))
+            return self.standard_s
+        return min(self.standard_s, max(self._least_s, _TIMES * self._longest_s))

@@ -6,8 +6,8 @@ meter gets a Terminate, or the time to drop the session by itself.
 Silence in mid-session is given up after ten response time-outs and 5 s at most: four for the request, two for
 Terminate, four for Identify, and what the line may take to settle; a channel traffic time-out longer than Terminate
 takes comes on top. A response time-out is what the meter may take (2 s, by C12.21 4 s) and what this line was measured
-to add (`drivers.psem.patience`): that makes half a minute on a quick network, after which a meter's session would be
-gone anyway (C12.21: 30 s), and a good minute on one that takes 3 s a turn.
+to add (`drivers.psem.patience`): that makes half a minute on a quick network, and a good minute on one that takes 3 s a
+turn, or to a meter that keeps its session as long as C12.21 says (30 s); two where longer timers were agreed on.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from typing import Final, TypeVar
 
 from drivers.errors import LineLost, LineTooBad, MeterProtocolError, MeterRefused, MeterSilent, MrspError
 from drivers.memory import LineMemory
-from drivers.psem.access import Access
 from drivers.psem.adaptive import best_shape, pays
 from drivers.psem.bauds import BAUD_OF_CODE
 from drivers.psem.codes import ResponseCode
-from drivers.psem.conversation import Conversation
 from drivers.psem.failures import Failures, GivenUp
 from drivers.psem.link_events import Manner
 from drivers.psem.negotiation import SMALLEST_SIZE, Offer, Terms
-from drivers.psem.options import PsemOptions
+from drivers.psem.opening import Opening
+from drivers.psem.options import C12_21_TIMING, PsemOptions
 from drivers.psem.packet import DEFAULT_SIZE, LARGEST_SIZE, OVERHEAD
 from drivers.psem.replies import C12_21, BadTableData, IdentifyReply, NegotiateReply
-from drivers.psem.services import Identify, Logoff, Negotiate, Request, Security, Terminate
+from drivers.psem.services import Disconnect, Identify, Logoff, Negotiate, Request, Terminate
 from drivers.psem.states import State
+from drivers.psem.timers import usual_timing
+from drivers.psem.wiring import Wiring
 from drivers.secret import Secret
 from drivers.transport.base import Transport
 from drivers.transport.echo_report import echo_of
@@ -41,14 +42,13 @@ _T = TypeVar("_T")
 
 _OUTWAIT_MARGIN_S: Final = 1.0
 _LEAVING_S: Final = 4.0  # longest response time-out while leaving, however patient the options are
-_RESPONSE_C12_21_S: Final = 4.0
 _TERMINATE_RETRIES: Final = 1
 _MOST_RENEGOTIATIONS: Final = 6  # of one visit for better packets; each is a logon in the meter's log
 
 _GONE_ADVICE: Final = "it did answer before: check that the probe still sits and has power, or the connection"
 
 
-class Session(Conversation):
+class Session(Opening):
     """What the client knows about its session, and how to get it back."""
 
     def __init__(
@@ -59,14 +59,12 @@ class Session(Conversation):
         *,
         remembered: LineMemory,
         fastest_baud: int = 0,
+        wiring: Wiring | None = None,
     ) -> None:
-        super().__init__(transport, options, clock, remembered)
-        self.identity: IdentifyReply | None = None
-        self.recoveries = 0  # in all
+        super().__init__(transport, options, clock, remembered, wiring)
         self.negotiates: bool | None = None  # whether the meter knows Negotiate
-        self.offer = Offer(options, remembered, base_baud=transport.baud, fastest=fastest_baud)
+        self.offer = Offer(options, remembered, base_baud=transport.baud, fastest=fastest_baud, far=self.far)
         self._failures = Failures(options.recoveries)
-        self._access = Access(options)
         self._base_baud = transport.baud
         self._renegotiations = 0
         self._whole_before = 0  # packets that had arrived before the present speed was agreed on
@@ -126,7 +124,7 @@ class Session(Conversation):
 
     async def open(self, password: Secret | None) -> None:
         """Identify, negotiate, log on and show the password."""
-        self._access.use(password)
+        self.access.use(password)
         self._adrift = None
         cause = await self._try_open()
         if cause is not None:
@@ -135,9 +133,8 @@ class Session(Conversation):
     async def _try_open(self) -> MrspError | None:
         """Open; return what went wrong if trying again may help, raise it otherwise."""
         try:
-            await self.identify()
-            await self.negotiate()
-            await self._log_on()
+            await self._begin()
+            await self.log_on()
         except GivenUp:
             raise
         except (MeterSilent, MeterProtocolError) as error:
@@ -147,6 +144,12 @@ class Session(Conversation):
                 raise
             return refused
         return None
+
+    async def _begin(self) -> None:
+        """Identify, and agree on everything but who we are."""
+        await self.identify()
+        await self.set_timing()
+        await self.negotiate()
 
     async def identify(self) -> IdentifyReply:
         """Begin a session. Raises `MeterSilent` with advice if nothing answers."""
@@ -170,14 +173,18 @@ class Session(Conversation):
             raise GivenUp(f"no answer to Identify on {name}: {found.text}", advice=found.advice) from error
         except LineTooBad as error:
             self._broken(self.exchange.clock())
+            if self.exchange.link.statistics.foreign is not None:
+                raise GivenUp(error.message, advice=error.advice) from error
             found = self.exchange.diagnosis()
             raise LineTooBad(f"{error.message}: {found.text}", advice=found.advice) from error
         self.identity = IdentifyReply.decode(payload)
         if self.identity.standard == C12_21:
-            self.exchange.link.experience.patience.meter_takes(_RESPONSE_C12_21_S)
+            self.exchange.link.experience.patience.meter_takes(C12_21_TIMING.response_s)
         self._adrift = None
+        self.ticket_used = False
         self.state = State.ID
         self.terms = Terms(DEFAULT_SIZE, 1, self.exchange.link.baud)
+        self.go_by(usual_timing(self.options, self.identity))
         return self.identity
 
     async def _identify(self) -> bytes:
@@ -230,23 +237,6 @@ class Session(Conversation):
         self.terms = Terms(link.max_data + OVERHEAD, link.packets, link.baud)
         self.offer.agreed(self.terms)
 
-    async def logon(self, password: Secret | None) -> None:
-        """Log on as the options say, then show the password, if any."""
-        self._access.use(password)
-        await self._log_on()
-
-    async def _log_on(self) -> None:
-        await self.call(self._access.logon())
-        self.state = State.SESSION
-        password = self._access.show()
-        if password is None:
-            return
-        try:
-            await self.call(Security(password), repeatable=False)
-        except MeterRefused as refused:
-            raise self._access.refused(refused) from refused
-        self._access.accepted()
-
     def may_carry_more(self, refused: MeterRefused) -> bool:
         """Whether larger packets could be had, and help: the meter says so, or smaller ones were asked for before."""
         largest = self.options.packet_size * self.options.packets
@@ -268,8 +258,14 @@ class Session(Conversation):
         """Negotiate again, for which the session has to be left (C12.18 §11). Nothing is lost if the meter declines."""
         await self._quietly(Logoff(), Manner(retries=1))
         self.state = State.ID
-        await self.negotiate()
-        await self._log_on()
+        if self.ticket_used:  # a ticket is good for once, and only Identify brings another
+            heard_last = self.exchange.clock()
+            if not await self._terminate():
+                self._broken(heard_last)
+            await self._begin()
+        else:
+            await self.negotiate()
+        await self.log_on()
 
     def could_do_better(self, octets: int) -> bool:
         """Whether `tune` would do anything while so many octets are still to be read."""
@@ -294,12 +290,12 @@ class Session(Conversation):
         if not self.negotiates or self.state is not State.SESSION or self._renegotiations >= _MOST_RENEGOTIATIONS:
             return None
         link, terms, rate = self.exchange.link, self.terms, self.exchange.link.experience.quality.rate
-        now = best_shape(rate, (terms.packet_size,), packets=link.packets, baud=terms.baud)
+        now = best_shape(rate, (terms.packet_size,), packets=link.packets, baud=terms.baud, far=self.far)
         then = self.offer.best(terms, rate, link.statistics.bytes_received)
         faster = self.offer.faster(terms.baud, then, octets)
         smaller_for_nothing = then.size < terms.packet_size and not self.line_is_bad
         other = then.size != terms.packet_size and not smaller_for_nothing
-        if faster or (other and pays(now, then, octets, baud=terms.baud)):
+        if faster or (other and pays(now, then, octets, baud=terms.baud, far=self.far)):
             return then.size, faster
         return None
 
@@ -337,7 +333,7 @@ class Session(Conversation):
 
     def _broken(self, since: float) -> None:
         self.state = State.BASE
-        self._not_before = since + self.options.timing.channel_traffic_s + _OUTWAIT_MARGIN_S
+        self._not_before = since + self.timing.channel_traffic_s + _OUTWAIT_MARGIN_S
 
     async def _outwait(self) -> None:
         if self._not_before is not None:
@@ -386,19 +382,33 @@ class Session(Conversation):
             await self.exchange.set_baud(self._base_baud)
         return answered
 
-    async def _quietly(self, request: Request, manner: Manner) -> bool:
-        """Send something that may fail; whether any answer came."""
-        try:
-            await self.exchange.request(request.encode(), request.what, manner=manner)
-        except (MeterSilent, MeterProtocolError) as error:
-            _LOG.debug("%s: %s", self.exchange.transport.name, error.message)
+    async def _disconnect(self, response_s: float) -> bool:
+        """End the session and have the meter hang up; False where it refuses, as one that knows only C12.18 does."""
+        answer = await self._answer_to(Disconnect(), Manner(response_s, retries=_TERMINATE_RETRIES))
+        if answer is None or answer[:1] != bytes((ResponseCode.OK,)):
             return False
+        self.state = State.BASE
+        self._not_before = None
+        self.exchange.link.new_session()
         return True
 
-    async def leave(self) -> None:
-        """Log off and terminate, best effort. Never raises, never takes longer than 16 s (8 s on a serial line).
+    async def _quietly(self, request: Request, manner: Manner) -> bool:
+        """Send something that may fail; whether any answer came."""
+        return await self._answer_to(request, manner) is not None
 
-        Goes on to its end although cancelled meanwhile, and is cancelled then.
+    async def _answer_to(self, request: Request, manner: Manner) -> bytes | None:
+        """Send something that may fail; None if no answer came."""
+        try:
+            return await self.exchange.request(request.encode(), request.what, manner=manner)
+        except (MeterSilent, MeterProtocolError) as error:
+            _LOG.debug("%s: %s", self.exchange.transport.name, error.message)
+            return None
+
+    async def leave(self) -> None:
+        """Log off, then terminate, or have the last meter of a call hang up; best effort.
+
+        Never raises, never takes longer than 16 s (8 s on a serial line). Goes on to its end although
+        cancelled meanwhile, and is cancelled then.
         """
         if not self._maybe_open:
             return
@@ -421,7 +431,8 @@ class Session(Conversation):
                     self.exchange.link.forget_peer()  # one answer was not heard: the next may equal the one before it
                 if self.state is State.SESSION and self.options.logoff and self._adrift is None:
                     await self._quietly(Logoff(), Manner(response_s, retries=0))
-                if not await self._terminate(response_s):
+                hung_up = self.wiring.hangs_up and await self._disconnect(response_s)
+                if not hung_up and not await self._terminate(response_s):
                     self._broken(self.exchange.clock())
                     await self.exchange.set_baud(self._base_baud)
         except (TimeoutError, LineLost, MrspError) as error:

@@ -18,6 +18,8 @@ MAX_HELD = 4096  # octets; no answer to a logon is as long, so more than this is
 TELLS_NOTHING = frozenset(b"\x00\x20\xff\x06\x15\xee")
 PROOF = bytes.fromhex("000b0009")  # in its packet: 11 octets of data, OK, 9 octets of key id and proof
 _NAK = b"\x15"
+_CONTROLS = b"\x06\x15"
+_START, _HEADER = b"\xee", 6
 
 
 class SecretWindow:
@@ -32,7 +34,7 @@ class SecretWindow:
     def sent(self, record: Octets, *, secret: bool) -> list[Record]:
         """Return the records that can be written now, `record` among them or held."""
         if secret:
-            if runs := _runs(record.octets or b""):
+            if runs := _runs(_data(record.octets or b"")):
                 self._traces |= runs | {PROOF}
             masked = replace(record, octets=None)
             if not self._held:
@@ -74,6 +76,12 @@ class SecretWindow:
                 for record in records
             ]
         return records
+
+
+def _data(octets: bytes) -> bytes:
+    """Return a packet without its header (C12.18 §3), which answers have in common with what they answer."""
+    rest = octets.lstrip(_CONTROLS)
+    return rest[_HEADER:] if rest.startswith(_START) else octets
 
 
 def _runs(secret: bytes) -> set[bytes]:

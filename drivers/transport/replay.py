@@ -24,7 +24,12 @@ class ReplayDiverged(ProtocolError):
 
 
 class AnswerMasked(ReplayDiverged):
-    """What the meter said next is masked in the recording; the replay goes on after it if the client knows it."""
+    """What the meter said next is masked in the recording; the replay goes on after it if the client knows it.
+
+    `octets`: how many came before the client went on.
+    """
+
+    octets = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,10 @@ class ReplayTransport:
                     return self._input.popleft().octets
                 await asyncio.sleep(wait_s)
             elif self._ending is not None:
-                ending = self._ending
+                ending = self._again(self._ending)
                 if isinstance(ending, AnswerMasked):
-                    self._pass_over_masked()
-                raise self._again(ending)
+                    ending.octets = self._pass_over_masked()
+                raise ending
             else:
                 self._waiter = waiter = loop.create_future()
                 try:
@@ -149,15 +154,17 @@ class ReplayTransport:
             self._ending = LineLost(f"{self.name}: the recording breaks off at line {self._end_line}")
         self._wake()
 
-    def _pass_over_masked(self) -> None:
-        """Go on after masked answers: the client was told, and makes do or gives up."""
-        self._ending = None
+    def _pass_over_masked(self) -> int:
+        """Go on after masked answers: the client was told, and makes do or gives up. Return how many octets."""
+        self._ending, octets = None, 0
         while self._next < len(self._records):
             record = self._records[self._next]
             if not isinstance(record, Octets) or record.direction == ">" or record.octets is not None:
                 break
+            octets += record.length
             self._next += 1
         self._advance()
+        return octets
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done() and (self._input or self._ending):

@@ -7,17 +7,19 @@ import random
 import selectors
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from drivers.errors import LineLost
+from drivers.psem.authentication import Challenge
 from drivers.psem.client import PsemClient
 from drivers.psem.codes import ResponseCode
 from drivers.psem.meter import MeterEvent, MeterLimits, MeterSession, Served, SpeedChanged
 from drivers.psem.options import PsemOptions
-from drivers.psem.replies import IdentifyReply
-from drivers.psem.services import Identify, Request
+from drivers.psem.replies import Authentication, IdentifyReply
+from drivers.psem.services import Authenticate, Identify, Request
 from drivers.psem.states import State
+from drivers.psem.wiring import Wiring
 from drivers.secret import Secret
 
 _T = TypeVar("_T")
@@ -130,13 +132,41 @@ class Tables:
     cleared: bool = False
     logoffs: int = 0
     reader: Callable[[int, int, int], bytes | ResponseCode] | None = None  # answers reads by offset instead
+    keys: dict[int, bytes] = field(default_factory=dict)  # of Authenticate, by key id
+    gives_ticket: bool = True
+    impostor: bool = False  # lets any key in, and knows none
+    bodies: list[bytes] = field(default_factory=list)  # of Authenticate
+    identified: int = 0
 
     def _first(self, code: int) -> ResponseCode | None:
         waiting = self.says.get(code)
         return waiting.pop(0) if waiting else None
 
     def identify(self) -> IdentifyReply | ResponseCode:
-        return self._first(0x20) or self.reply
+        self.identified += 1
+        told = self._first(0x20)
+        if told is not None or not self.keys:
+            return told or self.reply
+        return replace(self.reply, features=(Authentication(1, 0, self.ticket if self.gives_ticket else b""),))
+
+    @property
+    def ticket(self) -> bytes:
+        """Of the last Identify: no two are alike."""
+        return (0x3B1F0A7C55D2E490 ^ self.identified - 1).to_bytes(8, "big")
+
+    def authenticate(self, body: Secret) -> bytes | ResponseCode:
+        self.bodies.append(body.reveal())
+        told = self._first(0x53)
+        if told is not None:
+            return told
+        challenge = Challenge(self.ticket, body.reveal()[0], Secret(self.keys.get(body.reveal()[0], bytes(8))))
+        if self.impostor:
+            self.cleared = True
+            return body.reveal()[:1] + bytes(8)
+        if challenge.request() != Authenticate(body):
+            return ResponseCode.ERR
+        self.cleared = True
+        return challenge.answer()[1:]
 
     def logon(self, user_id: int, user: bytes) -> ResponseCode:
         self.users.append((user_id, user))
@@ -206,7 +236,15 @@ class Line:
         back: Direction | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.meter = MeterSession(handler, self.loop.time(), options=options, limits=limits, baud=baud)
+        authenticator = handler if isinstance(handler, Tables) and handler.keys else None
+        self.meter = MeterSession(
+            handler,
+            self.loop.time(),
+            options=options,
+            limits=limits or MeterLimits(c1221=isinstance(handler, Tables) and handler.reply.standard == 2),
+            baud=baud,
+            authenticator=authenticator,
+        )
         self.there = there or Direction()
         self.back = back or Direction()
         self.baud = baud
@@ -328,12 +366,13 @@ def visit(
     limits: MeterLimits | None = None,
     password: Secret | None = None,
     baud: int = 9600,
+    wiring: Wiring | None = None,
 ) -> Line:
     """A whole session with `story` inside; returns the line, to see what happened on it."""
 
     async def main() -> Line:
         line = Line(handler or Tables({1: b"first", 64: LONG}), options=options, limits=limits, baud=baud)
-        client = PsemClient(line, options, clock=clock)
+        client = PsemClient(line, options, wiring=wiring, clock=clock)
         try:
             async with client.session(password) as session:
                 assert session is client

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.psem.authentication import encipher
 from drivers.psem.codes import ResponseCode
 from drivers.psem.exchange import Exchange
 from drivers.psem.meter import ALLOWED, Ended, MeterLimits, MeterSession, Served, SpeedChanged
@@ -58,7 +59,10 @@ ONE_OF_EACH: list[Request] = [
     Logoff(),
     Terminate(),
     Disconnect(),
+    TimingSetup(30, 1, 4, 3),
+    Authenticate(Secret(b"\1" + encipher(Secret(b"00000000"), bytes.fromhex("3B1F0A7C55D2E490")))),
 ]
+C12_21 = MeterLimits(c1221=True)
 WAY: dict[State, list[Request]] = {
     State.BASE: [],
     State.ID: [Identify()],
@@ -121,7 +125,7 @@ def test_each_service_in_each_state(state: State, request_: Request) -> None:
             assert answer == bytes((ISSS,))
             assert talk.line.meter.state is state
 
-    with_meter(story)
+    with_meter(story, limits=C12_21, handler=Tables({1: b"0123456789"}, keys={1: b"00000000"}))
 
 
 def test_the_states_that_services_lead_to() -> None:
@@ -143,13 +147,13 @@ def test_the_states_that_services_lead_to() -> None:
                 talk.exchange.link.new_session()
         assert tables.logoffs == 3
 
-    line = with_meter(story)
+    line = with_meter(story, limits=C12_21)
     ends = [event for _, event in line.happened if isinstance(event, Ended)]
     assert ends == [Ended("Terminate"), Ended("Disconnect", hang_up=True)]
 
 
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("request_", [Authenticate(Secret(b"x")), TimingSetup(1, 1, 1, 1)])
+@pytest.mark.parametrize("request_", [Authenticate(Secret(b"x")), TimingSetup(1, 1, 1, 1), Disconnect()])
 def test_services_of_c12_21_are_refused(state: State, request_: Request) -> None:
     async def story(talk: Talk, tables: Tables) -> None:
         await talk(*WAY[state])
@@ -436,3 +440,18 @@ def test_nothing_that_comes_in_breaks_the_meter(chunks: list[bytes], pauses: lis
         meter.tick(now)
     assert meter.state is State.BASE
     assert meter.feed(Packet(b"\x20").to_bytes(), now + 1) == [Served(Identify(), OK, 5)]
+
+
+def test_a_meter_that_shares_its_line_asks_only_in_its_own_session_for_what_came_damaged() -> None:
+    meter = MeterSession(Tables({1: b"x"}), 0.0, options=PsemOptions(identity=2), hears=frozenset((2,)))
+
+    def said(octets: bytes, at: float) -> bytes:
+        meter.feed(octets, at)
+        meter.tick(at + 5)
+        return meter.take_output(at + 5.1)
+
+    damaged = Packet(LOGON.encode(), identity=2).to_bytes()[:-1] + b"\0"
+    assert said(damaged, 0) == b""
+    assert said(Packet(Identify().encode(), identity=1).to_bytes(), 10) == b""
+    assert said(Packet(Identify().encode(), identity=2).to_bytes(), 20)[:3] == bytes((6, 0xEE, 2))
+    assert said(b"\6" + damaged, 21) == b"\x15"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drivers.psem.patience import LONGEST_S, NETWORK_S, Patience
 from drivers.psem.pauses import Pauses
+from drivers.psem.wiring import LineKind
 
 WAITS = st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=60)
 
@@ -64,7 +65,7 @@ def test_another_standard_gives_the_meter_more_time() -> None:
 
 
 def test_a_cut_packet_is_waited_for_as_the_standard_says_until_the_line_is_known() -> None:
-    pauses = Pauses(0.5, network=False)
+    pauses = Pauses(0.5, LineKind.PROBE)
     pauses.inside(0.02)
     pauses.whole(200)
     assert pauses.gap_s == 0.5
@@ -73,7 +74,7 @@ def test_a_cut_packet_is_waited_for_as_the_standard_says_until_the_line_is_known
 
 
 def test_pauses_of_damaged_packets_say_nothing() -> None:
-    pauses = Pauses(0.5, network=False)
+    pauses = Pauses(0.5, LineKind.PROBE)
     pauses.whole(1000)
     pauses.inside(0.4)
     pauses.broken()
@@ -86,7 +87,7 @@ def test_pauses_of_damaged_packets_say_nothing() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(1, 1024), st.booleans()), max_size=40), st.booleans())
 def test_never_more_than_the_standard_and_never_hasty(found: list[tuple[float, int, bool]], network: bool) -> None:
-    pauses = Pauses(1.0, network=network)
+    pauses = Pauses(1.0, LineKind.NETWORK if network else LineKind.PROBE)
     for seconds, octets, whole in found:
         pauses.inside(seconds)
         if whole:

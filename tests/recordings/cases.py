@@ -98,4 +98,5 @@ def _named(fault: str) -> str:
 CASES = {case.name: case for case in [*_layouts(), *_faulty()]}
 RECORDED_FAULTS = {fault.partition("=")[0] for case in CASES.values() for fault in case.faults}
 ALL_FAULTS = {fault.name for fault in FAULTS}
-NOT_IN_A_READING = {"proc_slow", "proc_refuse", "clock_stuck"}  # faults of procedures, which a reading does not start
+# Faults of procedures, which a reading does not start, and of services that a meter at a probe is not asked for.
+NOT_IN_A_READING = {"proc_slow", "proc_refuse", "clock_stuck", "wrong_proof", "timing_tries"}

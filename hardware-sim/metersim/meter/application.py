@@ -9,6 +9,7 @@ from random import Random
 from drivers.c1219 import codec
 from drivers.c1219.decade0 import ProcedureInitiate, ProcedureResponse
 from drivers.errors import DataError
+from drivers.psem.authentication import BLOCK
 from drivers.psem.codes import ResponseCode
 from drivers.psem.replies import IdentifyReply
 from drivers.secret import Secret
@@ -16,6 +17,7 @@ from metersim.meter.bad_data import DATA_SETS, Spoiler
 from metersim.meter.clock import MICROSECONDS
 from metersim.meter.fault_values import GARBAGE
 from metersim.meter.faults import Faults
+from metersim.meter.keys import Keyring
 from metersim.meter.model import Meter
 from metersim.meter.procedures import Moment, Procedures
 from metersim.meter.tables.image import Image
@@ -40,6 +42,7 @@ class Application:
     seconds: Callable[[], float]
     skip: Callable[[int], None] = lambda _us: None  # lets virtual time jump ahead, in microseconds
     last_read: dict[int, int] = field(default_factory=dict)  # table → true time of its last snapshot
+    stored: dict[int, bytearray] = field(default_factory=dict)  # tables besides those of the image that can be written
     forget_session: bool = False  # the fault `isss_after` wants the session dropped after this answer
     _level: int = 0
     _user_id: int = 0
@@ -51,6 +54,7 @@ class Application:
     _shifts: int = 0
 
     def __post_init__(self) -> None:
+        self.keyring = Keyring(self.meter.scenario.psem, self.meter.seed)
         self._procedures = Procedures(self.meter, self.image.context, self.faults.procedures)
         self._spoiler = Spoiler(
             self.faults.bad_data,
@@ -73,8 +77,10 @@ class Application:
     def identify(self) -> IdentifyReply | ResponseCode:
         """Say which standard and edition."""
         psem = self.meter.scenario.psem
+        if refusal := self._refusal():
+            return refusal
         rest = bytes.fromhex(psem.features) + b"\0"
-        return self._refusal() or IdentifyReply(psem.standard, psem.version, psem.revision, rest=rest)
+        return IdentifyReply(psem.standard, psem.version, psem.revision, self.keyring.features(), rest)
 
     def logon(self, user_id: int, user: bytes) -> ResponseCode:  # noqa: ARG002 - part of `MeterHandler`
         """Let anybody in; what they may do depends on the password."""
@@ -87,19 +93,45 @@ class Application:
         """Raise the access level; after too many wrong passwords refuse the right one too, for a while."""
         if refusal := self._refusal():
             return refusal
-        psem, now = self.meter.scenario.psem, self.seconds()
-        if self.faults.wrong_password or now < self._locked_until:
+        if self._is_locked:
             return ResponseCode.ERR
         given = password.reveal().rstrip(_PADDING)
-        for known in psem.passwords:
+        for known in self.meter.scenario.psem.passwords:
             if given == known.password.encode("ascii").rstrip(_PADDING):
-                self._level = known.level
-                self._wrong_passwords = 0
-                return ResponseCode.OK
+                return self._let_in(known.level)
+        return self._keep_out()
+
+    def authenticate(self, body: Secret) -> bytes | ResponseCode:
+        """Raise the access level for who knows a key, and prove that this meter does; a wrong one counts as above."""
+        if refusal := self._refusal():
+            return refusal
+        if self.faults.wrong_proof:
+            self._let_in(_WRITE_LEVEL)
+            return body.reveal()[:1] + Random(f"{self.meter.seed}/proof").randbytes(BLOCK)
+        found = self.keyring.judge(body.reveal())
+        if self._is_locked:
+            return ResponseCode.ERR
+        if found is None:
+            return self._keep_out()
+        key, answer = found
+        self._let_in(key.level)
+        return answer
+
+    @property
+    def _is_locked(self) -> bool:
+        return self.faults.wrong_password or self.seconds() < self._locked_until
+
+    def _let_in(self, level: int) -> ResponseCode:
+        self._level = level
+        self._wrong_passwords = 0
+        return ResponseCode.OK
+
+    def _keep_out(self) -> ResponseCode:
+        psem = self.meter.scenario.psem
         self._wrong_passwords += 1
         if psem.lockout and self._wrong_passwords >= psem.lockout:
             self._wrong_passwords = 0
-            self._locked_until = now + psem.lockout_s
+            self._locked_until = self.seconds() + psem.lockout_s
         return ResponseCode.ERR
 
     def read_table(self, table: int, offset: int | None, count: int | None) -> bytes | ResponseCode:
@@ -139,11 +171,12 @@ class Application:
         return (self._refusal() or ResponseCode.SNS) if table is None else self.read_table(table, None, None)
 
     def write_table(self, table: int, offset: int | None, data: bytes) -> ResponseCode:
-        """Only ST07 can be written, whole and with the second level of access."""
-        if refusal := self._refusal():
+        """Only ST07 and `stored` tables can be written, with the second level of access; ST07 only whole."""
+        refusal = self._refusal() or (ResponseCode.ISC if self._level < _WRITE_LEVEL else None)
+        if refusal is not None:
             return refusal
-        if self._level < _WRITE_LEVEL:
-            return ResponseCode.ISC
+        if table in self.stored:
+            return self._store(self.stored[table], offset or 0, data)
         if table != 7 or offset is not None:
             return ResponseCode.IAR
         try:
@@ -154,6 +187,12 @@ class Application:
             return ResponseCode.IAR
         self._procedures.write(request, Moment(self.true_us(), self._user_id))
         self.forget_session, self._procedures.restart = self._procedures.restart, False
+        return ResponseCode.OK
+
+    def _store(self, octets: bytearray, offset: int, data: bytes) -> ResponseCode:
+        if offset + len(data) > len(octets):
+            return ResponseCode.IAR
+        octets[offset : offset + len(data)] = data
         return ResponseCode.OK
 
     def write_index(self, table: int, indices: tuple[int, ...], data: bytes) -> ResponseCode:  # noqa: ARG002
@@ -174,7 +213,7 @@ class Application:
             return ResponseCode.DNR
         if refusal := self._table_fault(table):
             return refusal
-        if table not in self.image.tables:
+        if table not in self.image.tables and table not in self.stored:
             return ResponseCode.IAR
         if table not in OPEN_TABLES and self._level < self.meter.scenario.psem.read_level:
             return ResponseCode.ISC
@@ -192,7 +231,7 @@ class Application:
         now = self.true_us()
         if table == ProcedureResponse.number:
             self.image.response = self._procedures.read()
-        octets = self.image.octets(table, now)
+        octets = bytes(self.stored[table]) if table in self.stored else self.image.octets(table, now)
         if octets is None:
             return None
         self.last_read[table] = now

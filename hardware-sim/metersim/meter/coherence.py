@@ -31,6 +31,8 @@ def contradictions(scenario: Scenario) -> Iterator[Finding]:
     yield from _tiers(scenario)
     yield from _profile(scenario)
     yield from _identity(scenario)
+    ids = [str(key.key_id) for key in scenario.psem.keys or ()]
+    yield from (("psem.keys", f"key {key_id} is there twice") for key_id in _twice(ids))
 
 
 def _twice(names: list[str]) -> list[str]:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from drivers.errors import UsageError
 from metersim.meter.faults import faults_help, parse_faults
 from metersim.meter.fleet import serve_meters
-from metersim.meter.scenario import Scenario
+from metersim.meter.meter_line import serve_multidrop
+from metersim.meter.scenario import STANDARDS, Scenario, with_standard
 from metersim.meter.scenario_file import load_scenario, scenario_names
 from metersim.meter.serving import Serving
 
@@ -70,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  metersim meter --scenario commercial-4ch --baud-pace\n"
         "  metersim meter --tcp 0 --seed 7 --fault garble=0.001 --fault clock_offset=200\n"
-        "  metersim meter --tcp 4001 --count 200 --scenario profile-35d --baud-pace\n\n"
+        "  metersim meter --tcp 4001 --count 200 --scenario profile-35d --baud-pace\n"
+        "  metersim meter --tcp 4001 --standard c1221 --multidrop 3\n\n"
         f"faults:\n{faults_help()}"
     )
     where = parser.add_mutually_exclusive_group()
@@ -90,6 +92,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--baud-pace", action="store_true",
         help="bytes take their time at the negotiated speed, and a pty must be set to that speed",
     )  # fmt: skip
+    parser.add_argument(
+        "--standard", choices=tuple(STANDARDS), metavar="NAME",
+        help=f"speak {' or '.join(STANDARDS)}, whatever the scenario says: services, timers, keys of the passwords",
+    )  # fmt: skip
+    parser.add_argument(
+        "--multidrop", type=meter_count, metavar="N",
+        help="N meters share the line: identity octets, ids and seeds count up; the first answers identity 0 too",
+    )  # fmt: skip
     parser.add_argument("--echo", action="store_true", help="echo every byte received, as some optical probes do")
 
 
@@ -104,6 +114,10 @@ def start_of(scenario: Scenario, now: datetime | None) -> datetime:
 async def serve(args: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT. Raises `UsageError`."""
     scenario = load_scenario(args.scenario)
+    if args.standard:
+        scenario = with_standard(scenario, args.standard)
+    if args.multidrop and args.count > 1:
+        raise UsageError("--multidrop puts all meters on one line, --count each on its own", advice="choose one")
     serving = Serving(
         scenario=scenario,
         now=start_of(scenario, args.now),
@@ -119,8 +133,9 @@ async def serve(args: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     try:
-        async with serve_meters(serving, args.count) as meters:
-            sys.stdout.writelines(f"{meter.address}\n" for meter in meters)
+        served = serve_multidrop(serving, args.multidrop) if args.multidrop else serve_meters(serving, args.count)
+        async with served as meters:
+            sys.stdout.writelines(f"{address}\n" for address in dict.fromkeys(meter.address for meter in meters))
             sys.stdout.flush()
             stopping = asyncio.create_task(stopped.wait())
             await asyncio.wait({stopping, *(meter.task for meter in meters)}, return_when=asyncio.FIRST_COMPLETED)

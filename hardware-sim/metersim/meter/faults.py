@@ -41,6 +41,8 @@ class Faults:
     bad_checksum: int = 0
     no_toggle: bool = False
     wrong_password: bool = False
+    wrong_proof: bool = False
+    timing_tries: bool = False
     busy: int = 0
     dnr: int = 0
     isss_after: int | None = None
@@ -93,6 +95,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("bad_checksum", "N", values.count, "1", "the first N table replies have a wrong table checksum"),
     Fault("no_toggle", "", values.flag, "", "the toggle bit never moves"),
     Fault("wrong_password", "", values.flag, "", "refuses every password"),
+    Fault("wrong_proof", "", values.flag, "", "Authenticate lets any key in, and answers a wrong proof"),
+    Fault("timing_tries", "", values.flag, "", "Timing setup counts tries where it names retries, and wants one"),
     Fault("busy", "N", values.count, "3", "BSY to the first N of Identify, Logon, Security, reads and writes"),
     Fault("dnr", "N", values.count, "3", "DNR to the first N reads"),
     Fault("isss_after", "N", values.count, None, "forgets the session after N requests, once"),

@@ -19,10 +19,10 @@ async def serve_meters(serving: Serving, count: int) -> AsyncIterator[tuple[Runn
     TCP port 0 stays any free one. Raises as `serve_meter` does.
     """
     async with AsyncExitStack() as stack:
-        yield tuple([await stack.enter_async_context(serve_meter(_nth(serving, number))) for number in range(count)])
+        yield tuple([await stack.enter_async_context(serve_meter(nth(serving, number))) for number in range(count)])
 
 
-def _nth(serving: Serving, number: int) -> Serving:
+def nth(serving: Serving, number: int) -> Serving:
     """The settings of one meter of the fleet; the first is as it would be alone."""
     mishaps = serving.faults.mishaps
     meter_id = _counted_up(mishaps.meter_id or serving.scenario.identity.meter_id, number)

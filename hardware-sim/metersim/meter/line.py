@@ -34,6 +34,7 @@ class LineOptions:
     echo: bool = False
     seed: int = 1
     slice_s: float = 0.02  # of a paced line, handed over at once; far below every time-out
+    hangs_up: bool = False  # Disconnect ends the call; a probe on a pseudo-terminal stays where it is
 
 
 class Line:
@@ -60,12 +61,21 @@ class Line:
         self.bytes_received = 0
         self.bytes_sent = 0
         self._dropped = False
+        self._calls = 0
         self._right_speed_at = float("-inf")
 
     def received(self, chunk: bytes) -> None:
         """Take bytes that the port hands over; they still have to travel."""
         self._arrived.append((self._loop.time(), chunk))
         self._woken.set()
+
+    def carrier_lost(self) -> None:
+        """End the session without a word; what has not been sent never is."""
+        self._arrived.clear()
+        self._leaving.clear()
+        self._to_send.clear()
+        self._calls += 1
+        self._session.power_fail("carrier lost")
 
     async def run(self, port: Port) -> None:
         """Serve until cancelled."""
@@ -139,6 +149,8 @@ class Line:
             match event:
                 case Served(request, _, _):
                     self._table = request.table if isinstance(request, FullRead | IndexRead | OffsetRead) else None
+                case Ended(_, hang_up=True) if self._options.hangs_up:
+                    port.hang_up()
                 case Ended(reason, _) if reason != "Terminate":
                     port.discard()
                 case _:  # a new speed is the session's, and asked of it
@@ -167,20 +179,23 @@ class Line:
     async def _send(self, port: Port) -> None:
         while True:
             await self._to_send.wait()
-            at, output = self._leaving.popleft()
+            if self._leaving:
+                await self._transmit(port, *self._leaving.popleft())
             if not self._leaving:
                 self._to_send.clear()
-            await self._transmit(port, at, output)
 
     async def _transmit(self, port: Port, at: float, output: bytes) -> None:
         """Send one message, in slices that arrive when their last bit would."""
         character_s = self._character_s
         length = max(1, int(self._options.slice_s / character_s)) if character_s else len(output)
         self._sent_until = max(self._sent_until, at)
+        call = self._calls
         for begin in range(0, len(output), length):
             piece = output[begin : begin + length]
             self._sent_until += len(piece) * character_s
             await _sleep_until(self._sent_until, self._loop)
+            if call != self._calls:
+                return
             await self._hand_over(port, piece, wrong_speed=self._wrong_speed(port))
 
     async def _hand_over(self, port: Port, piece: bytes, *, wrong_speed: bool) -> None:

@@ -25,6 +25,7 @@ NI_CODE: dict[str, int] = {name: code for code, name in enumerate(NiName.__args_
 Quantity = Literal["W", "var", "VA", "V", "A", "PF", "Hz"]
 TimeBase = Literal["bulk", "instantaneous", "period", "demand", "interval"]
 Item = Literal["UINT8", "UINT16", "UINT32", "INT8", "INT16", "INT32", "NI1", "NI2"]
+STANDARDS = {"c1218": 0, "c1221": 2}  # as Identify says
 ShapeName = Literal["flat", "residential", "commercial", "solar", "night"]
 
 
@@ -85,6 +86,14 @@ class Password(Part, frozen=True):
     level: Annotated[int, Meta(ge=1, le=2)] = 1
 
 
+class Key(Part, frozen=True):
+    """One key of Authenticate (C12.21): 16 hexadecimal digits, and what it opens, as for a password."""
+
+    key_id: Octet
+    key: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{16}$")]
+    level: Annotated[int, Meta(ge=1, le=2)] = 1
+
+
 class Psem(Part, frozen=True):
     """The line: what Identify answers, what Negotiate grants, who gets in."""
 
@@ -98,9 +107,14 @@ class Psem(Part, frozen=True):
     packets: Annotated[int, Meta(ge=1, le=255)] = 255
     bauds: tuple[int, ...] = (9600, 19200, 28800, 38400, 57600)
     turnaround_ms: Annotated[float, Meta(ge=0, le=1000)] = 2.0
-    traffic_s: Annotated[float, Meta(gt=0, le=255)] = 6.0  # channel traffic time-out
-    inter_character_s: Annotated[float, Meta(gt=0, le=10)] = 0.5
-    response_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    traffic_s: Annotated[float, Meta(gt=0, le=255)] | None = None  # channel traffic time-out; none: 6 s, of C12.21 30 s
+    inter_character_s: Annotated[float, Meta(gt=0, le=10)] | None = None  # 0.5 s, 1 s
+    response_s: Annotated[float, Meta(gt=0, le=60)] | None = None  # 2 s, 4 s
+    c1221: bool | None = None  # has the services and timers of C12.21; none: as `standard` says
+    timing_setup: bool = True  # of a C12.21 meter: false answers SNS to 71H
+    security: bool = True  # false: SNS to 51H, only Authenticate opens
+    ticket: bool = True  # of a C12.21 meter with keys: false names feature 01, which has none
+    keys: tuple[Key, ...] | None = None  # none: a C12.21 meter makes one of each password, numbered from 0
     read_level: Annotated[int, Meta(ge=0, le=2)] = 1  # access needed to read tables besides 00, 01 and 05
     passwords: tuple[Password, ...] = (
         Password(password="00000000", level=1),  # noqa: S106 - a simulated meter's
@@ -109,6 +123,21 @@ class Psem(Part, frozen=True):
     early_security: bool = True  # the password may be shown before Logon; false: ISSS
     lockout: Annotated[int, Meta(ge=0, le=255)] = 3  # wrong passwords until the port locks; 0: never
     lockout_s: Annotated[float, Meta(gt=0, le=86_400)] = 900.0
+
+    @property
+    def speaks_c1221(self) -> bool:
+        """Whether it has the services of C12.21."""
+        return self.standard == 2 if self.c1221 is None else self.c1221
+
+    def known_keys(self) -> dict[int, Key]:
+        """The keys of Authenticate by their ids; empty: it does not know that service."""
+        if not self.speaks_c1221:
+            return {}
+        made = tuple(
+            Key(key_id=number, key=known.password.encode().ljust(8, b"\0")[:8].hex(), level=known.level)
+            for number, known in enumerate(self.passwords)
+        )
+        return {key.key_id: key for key in (made if self.keys is None else self.keys)}
 
 
 class Clock(Part, frozen=True):
@@ -288,3 +317,9 @@ class Scenario(Part, frozen=True):
     status: Status = Status()
     outages: tuple[Outage, ...] = field(name="outage", default=())
     outages_per_year: Annotated[int, Meta(ge=0, le=365)] = 0  # seeded ones
+
+
+def with_standard(scenario: Scenario, name: str) -> Scenario:
+    """Return the same meter speaking `c1218` or `c1221`."""
+    psem = msgspec.structs.replace(scenario.psem, standard=STANDARDS[name], c1221=None)
+    return msgspec.structs.replace(scenario, psem=psem)

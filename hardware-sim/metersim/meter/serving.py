@@ -1,4 +1,7 @@
-"""A running meter: model, tables, PSEM core, line and port put together. `running_meter` is the way in for tests."""
+"""A running meter: model, tables, PSEM core, line and port put together.
+
+`running_meter` is the way in for tests; `metersim.meter.meter_line` attaches one or several meters to any byte line.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 
 from drivers.psem.codes import ResponseCode
 from drivers.psem.meter import MeterLimits, MeterSession
-from drivers.psem.options import PsemOptions, Timing
+from drivers.psem.options import C12_21_TIMING, PsemOptions, Timing
 from metersim.meter import iec
 from metersim.meter.application import Application
 from metersim.meter.calendar import wall
@@ -28,7 +31,7 @@ from metersim.meter.truth import Truth, truth_of
 
 OpenPort = Callable[[Callable[[bytes], None]], Awaitable[Port]]  # given what is to be called with what comes in
 
-_NEGOTIATE = 0x60
+_NEGOTIATE, _SECURITY, _TIMING_SETUP = 0x60, 0x51, 0x71
 _BASE_BAUD = 9600
 _SERIAL_SLICE_S = 0.02  # a USB adapter hands over what came in every 16 ms
 _NETWORK_SLICE_S = 0.05  # a serial device server waits for more before it sends a segment
@@ -46,6 +49,8 @@ class Serving:
     baud_pace: bool = False
     echo: bool = False
     rate: int | None = None
+    baud: int = _BASE_BAUD  # of the line in Base; 0: a modem or a network decides, and Negotiate changes no speed
+    any_identity: bool = True  # answers packets for identity 0 as well as for its own
 
     def meter(self) -> Meter:
         """The model alone, without a line. Raises `ScenarioError`."""
@@ -97,11 +102,12 @@ class VirtualClock:
 
 def _session(application: Application, serving: Serving, now: float) -> MeterSession:
     psem, faults = serving.scenario.psem, serving.faults
+    usual = C12_21_TIMING if psem.speaks_c1221 else Timing()
     options = PsemOptions(
         timing=Timing(
-            inter_character_s=psem.inter_character_s,
-            response_s=psem.response_s + faults.late_s + faults.slow_answers_s,
-            channel_traffic_s=psem.traffic_s,
+            inter_character_s=psem.inter_character_s or usual.inter_character_s,
+            response_s=(psem.response_s or usual.response_s) + faults.late_s + faults.slow_answers_s,
+            channel_traffic_s=psem.traffic_s or usual.channel_traffic_s,
             turnaround_s=psem.turnaround_ms / 1000,
         ),
         identity=psem.identity,
@@ -111,11 +117,40 @@ def _session(application: Application, serving: Serving, now: float) -> MeterSes
         packet_size=min(psem.packet_size, faults.packet_size or psem.packet_size),
         packets=psem.packets,
         bauds=psem.bauds,
-        refused=frozenset() if psem.negotiate and not faults.no_negotiate else frozenset({_NEGOTIATE}),
+        refused=_refused(serving),
         too_long=ResponseCode[serving.scenario.layout.too_long.upper()],
         early_security=psem.early_security,
+        c1221=psem.speaks_c1221,
+        counts_tries=faults.timing_tries,
     )
-    return MeterSession(application, now, options=options, limits=limits, baud=iec.BAUD if faults.iec else _BASE_BAUD)
+    return MeterSession(
+        application,
+        now,
+        options=options,
+        limits=limits,
+        baud=iec.BAUD if faults.iec else serving.baud,
+        authenticator=application if psem.known_keys() else None,
+        hears=_heard_identities(serving),
+    )
+
+
+def _refused(serving: Serving) -> frozenset[int]:
+    """The services that this meter does not know."""
+    psem = serving.scenario.psem
+    known = {
+        _NEGOTIATE: psem.negotiate and not serving.faults.no_negotiate,
+        _SECURITY: psem.security,
+        _TIMING_SETUP: psem.timing_setup,
+    }
+    return frozenset(code for code, there in known.items() if not there)
+
+
+def _heard_identities(serving: Serving) -> frozenset[int] | None:
+    """The identity octets that this meter answers to: its own and 0, which means any; all if it has none of its own."""
+    identity = serving.scenario.psem.identity
+    if serving.any_identity:
+        return frozenset((0, identity)) if identity else None
+    return frozenset((identity,))
 
 
 async def _open_port(serving: Serving, received: Callable[[bytes], None]) -> Port:
@@ -140,7 +175,13 @@ async def serve_meter(serving: Serving, open_port: OpenPort | None = None) -> As
         return wanted
 
     slice_s = _SERIAL_SLICE_S if serving.tcp is None else _NETWORK_SLICE_S
-    options = LineOptions(paced=serving.baud_pace, echo=serving.echo, seed=serving.seed, slice_s=slice_s)
+    options = LineOptions(
+        paced=serving.baud_pace,
+        echo=serving.echo,
+        seed=serving.seed,
+        slice_s=slice_s,
+        hangs_up=open_port is not None or serving.tcp is not None,
+    )
     line = Line(session, options, serving.faults, forget)
     port = await (open_port(line.received) if open_port else _open_port(serving, line.received))
     task = asyncio.create_task(line.run(port), name=f"meter at {port.address}")
