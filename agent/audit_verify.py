@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.audit_chain import LONGEST_LINE, BrokenChain, Chain, lines_of
+from agent.audit_chain import BrokenChain, Chain, lines_of
+from agent.audit_files import octets_of, older_files
 from agent.errors import LocalTrouble
 
 
@@ -22,103 +20,79 @@ class Verified:
 
     lines: int
     files: int
-    first_seq: int  # above 1 where older files were dropped
+    first_seq: int  # above 1 where older files were dropped; 0 of an empty log
     head: str  # SHA-256 of the last line that holds
     broken: str = ""
-    torn: int = 0  # octets of an unfinished last line: what it was to tell of was not sent
+    torn: int = 0  # octets of an unfinished last line: a write that it was to tell of was not sent
+    set_aside: tuple[str, ...] = ()  # files that were broken when they were to grow, and were kept as they were
+
+
+Take = Callable[[dict[str, Any]], None]
 
 
 def verify(path: Path) -> Verified:
     """Follow the whole chain, oldest file first. Raises `LocalTrouble` if there is no log or it cannot be read."""
-    return _read(path, [])
+    return walk(path, lambda _entry: None)
 
 
-def entries(path: Path) -> list[dict[str, Any]]:
-    """Return every line of the log up to the first that is broken, oldest first. Raises `LocalTrouble`."""
-    found: list[dict[str, Any]] = []
-    _read(path, found)
-    return found
+def walk(path: Path, take: Take) -> Verified:
+    """Do as `verify`, and show every line to `take`, oldest first, up to the first that is broken.
 
-
-def older_files(path: Path) -> list[Path]:
-    """Return the older files of a log, oldest first."""
-    pattern = re.compile(re.escape(path.name) + r"\.\d{6,}")
-    return sorted((file for file in path.parent.glob(f"{path.name}.*") if pattern.fullmatch(file.name)), key=number_of)
-
-
-def number_of(file: Path) -> int:
-    """Return the number of an older file."""
-    return int(file.name.rpartition(".")[2])
-
-
-def digest_of(file: Path) -> str:
-    """Return the SHA-256 of a whole file, hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def end_of(file: Path) -> Chain:
-    """Return the chain as it stands after the last line of an older file. Raises `LocalTrouble`."""
-    with file.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, size - LONGEST_LINE))
-        lines = list(lines_of(stream.read()))
-    chain = Chain()
-    try:
-        chain.begin(lines[-1] if lines else b"")
-    except BrokenChain as broken:
-        raise LocalTrouble(f"the audit log {file} is broken: its last line {broken.why}", advice=ADVICE) from broken
-    chain.new_file()
-    return chain
-
-
-ADVICE = "put the files aside as they are and find out who changed them; a new log begins where there is none"
-
-
-def _read(path: Path, kept: list[dict[str, Any]]) -> Verified:
+    One file is in memory at a time, whatever the length of the log.
+    """
     with ExitStack() as stack:
         try:
             lock = stack.enter_context(Path(f"{path}.lock").open("rb"))
             fcntl.flock(lock, fcntl.LOCK_SH)  # nobody appends meanwhile
         except OSError:
             pass  # a copy of the log has no lock, and needs none
-        return _follow([*older_files(path), path], kept)
+        return _follow([*older_files(path), path], take)
 
 
-def _follow(files: list[Path], kept: list[dict[str, Any]]) -> Verified:
-    chain, lines, first, before, count = Chain(), 0, 0, "", 0
-    for count, file in enumerate(files, start=1):
+def entries(path: Path) -> list[dict[str, Any]]:
+    """Return every line of the log up to the first that is broken, oldest first. Raises `LocalTrouble`."""
+    found: list[dict[str, Any]] = []
+    walk(path, found.append)
+    return found
+
+
+def _follow(files: list[Path], take: Take) -> Verified:
+    chain, lines, first, before = Chain(), 0, 0, ""
+    told = False  # that what came before the first line was dropped
+    aside: list[str] = []
+
+    def found(broken: str = "", torn: int = 0) -> Verified:
+        if not broken and first > 1 and not told:
+            broken = f"the lines before number {first} are missing, and no line says that they were dropped"
+        return Verified(lines, count, first, chain.head, broken, torn, tuple(aside))
+
+    count = 0
+    for count, file in enumerate(files, start=1):  # noqa: B007 - `found` tells it
         chain.new_file()
         for line in _lines(file):
             if file == files[-1] and not line.endswith(b"\n"):
-                return _whole(Verified(lines, count, first, chain.head, torn=len(line)), before, kept)
+                return found(torn=len(line))
             try:
                 entry = chain.follow(line) if lines else chain.begin(line)
             except BrokenChain as broken:
-                return Verified(lines, count, first, chain.head, f"{file.name}, {broken}")
+                return found(f"{file.name}, {broken}")
             if not lines:
                 first, before = chain.seq, str(entry["prev"])
-            kept.append(entry)
             lines += 1
-    return _whole(Verified(lines, count, first, chain.head), before, kept)
+            told = told or _tells_of_dropping(entry, first, before)
+            if entry["event"] == "set_aside":
+                aside.append(str(entry.get("file", ""))[:300])
+            take(entry)
+    return found()
 
 
-def _whole(found: Verified, before: str, kept: list[dict[str, Any]]) -> Verified:
-    """Return `found`, broken if lines before the first are missing and no later line says that they were dropped."""
-    if found.first_seq <= 1 or any(
-        entry["event"] == "dropped"
-        and entry.get("last_seq") == found.first_seq - 1
-        and entry.get("last_line") == before
-        for entry in kept
-    ):
-        return found
-    why = f"the lines before number {found.first_seq} are missing, and no line says that they were dropped"
-    return Verified(found.lines, found.files, found.first_seq, found.head, why, found.torn)
+def _tells_of_dropping(entry: dict[str, Any], first: int, before: str) -> bool:
+    return entry["event"] == "dropped" and entry.get("last_seq") == first - 1 and entry.get("last_line") == before
 
 
 def _lines(file: Path) -> Iterator[bytes]:
     try:
-        octets = file.read_bytes()
+        octets = octets_of(file)
     except OSError as error:
         raise LocalTrouble(f"the audit log {file} cannot be read: {error.strerror}") from error
     return lines_of(octets)

@@ -1,50 +1,53 @@
-"""The device's identity and the MDSP's keys: made, loaded, checked and re-read from files; no cryptography of our own.
+"""The keys that documents are signed with, verified with and encrypted to; no cryptography of our own.
 
-The device key signs every document. It is made on the device, lives in a 0600 file (PKCS#8 PEM) inside a 0700 directory
-and is never overwritten. Its `kid` is the RFC 7638 thumbprint, so that both sides name a key without agreeing on names.
+The device key is made on the device and never overwritten. It lies in a 0600 file (PKCS#8 PEM) inside a 0700 directory,
+comes as a systemd credential, or stays on a PKCS#11 token. Its `kid` is the RFC 7638 thumbprint, so that both sides
+name a key without agreeing on names. `agent.identity` has its certificate and its successors.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import stat
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from agent.durable_file import sync_directory
 from agent.errors import LocalTrouble
+from agent.identity.layout import CERTIFICATE_FILE, CREDENTIAL, KEY_FILE, NEXT_KEY_FILE, TOKEN_FILE
+from agent.identity.token_file import read_token_file, token_key
+from agent.private_file import credential, read_private_file, refuse_open_directory
 
-KEY_FILE = "device-key.pem"
-CERTIFICATE_FILE = "device-cert.pem"
-EXPIRY_WARNING_DAYS = 30
+MAX_KEY_OCTETS = 16_384
+MAX_CHAIN_OCTETS = 65_536  # a chain of eight certificates takes some 15 kB
 MAX_JWKS_OCTETS = 262_144  # a key set of a few keys takes some hundred octets each; more is a wrong file
 MAX_KEYS = 64
+MAX_RECIPIENTS = 8
 
 SigningAlgorithm = Literal["ES256", "Ed25519"]
 PublicKey = ECKey | OKPKey
 
 _CURVES: dict[str, SigningAlgorithm] = {"P-256": "ES256", "Ed25519": "Ed25519"}
 _ENCRYPTION_CURVES = frozenset({"P-256", "X25519"})
+_ROLES = frozenset({"acknowledge", "request"})
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceKey:
-    """The private key of this device; prints without its value. `algorithm` is the JWS `alg` (RFC 7518, RFC 9864)."""
+    """A private key of this device; prints without its value. `algorithm` is the JWS `alg` (RFC 7518, RFC 9864)."""
 
-    path: Path
+    path: Path  # the file that holds it, or that says where on a token it is
     algorithm: SigningAlgorithm
     kid: str
     _key: PublicKey
+    token: str | None = None  # label of the PKCS#11 token that holds it
 
     def signing_key(self) -> PublicKey:
         """Return the key with its private part, for the sealer alone."""
@@ -56,52 +59,29 @@ class DeviceKey:
 
     def public_key(self) -> PublicKey:
         """Return the public half, for checking our own signatures."""
-        return _import_jwk(self.public_jwk())
+        return import_jwk(self.public_jwk())
 
     def __repr__(self) -> str:
         return f"DeviceKey({self.path}, {self.algorithm}, kid={self.kid})"
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateStatus:
-    """What the certificate says, and whether it belongs to the device key."""
-
-    path: Path
-    subject: str
-    issuer: str
-    not_before: datetime
-    not_after: datetime
-    days_left: int  # negative once expired
-    matches_key: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
-    """`mrsp keys status`: the identity of this device; `warnings` are sentences for the operator."""
-
-    path: Path
-    algorithm: SigningAlgorithm
-    kid: str
-    certificate: CertificateStatus | None
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class MdspKeySet:
-    """One reading of the MDSP's JWKS file: who may acknowledge, and whom to encrypt to (None: nobody)."""
+    """One reading of the MDSP's JWKS file: who may acknowledge and request, and whom to encrypt to (empty: nobody)."""
 
     verification: tuple[PublicKey, ...]
-    encryption: PublicKey | None
+    requesters: tuple[PublicKey, ...]
+    encryption: tuple[PublicKey, ...]
 
 
-def create_device_key(directory: Path, algorithm: SigningAlgorithm = "ES256") -> DeviceKey:
-    """Make the device key in `directory` (created 0700) and return it; never overwrites one (`LocalTrouble`)."""
-    path = directory / KEY_FILE
+def create_device_key(directory: Path, algorithm: SigningAlgorithm = "ES256", *, name: str = KEY_FILE) -> DeviceKey:
+    """Make a key in `directory` (created 0700) and return it; never overwrites one (`LocalTrouble`)."""
+    path = directory / name
     key: PublicKey = ECKey.generate_key("P-256") if algorithm == "ES256" else OKPKey.generate_key("Ed25519")
     pem = key.as_pem(private=True)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_open_directory(directory)
+        refuse_open_directory(directory)
         _write_new(path, pem)
     except FileExistsError as err:
         raise LocalTrouble(
@@ -113,74 +93,78 @@ def create_device_key(directory: Path, algorithm: SigningAlgorithm = "ES256") ->
             f"cannot write the device key to {path}: {err.strerror}",
             advice="check the directory's owner and free space",
         ) from err
-    return load_device_key(directory)
+    return read_key(path)
 
 
-def load_device_key(directory: Path) -> DeviceKey:
-    """Load the device key of `directory`; `LocalTrouble` if missing, readable by others, or not a P-256/Ed25519 key."""
-    path = directory / KEY_FILE
-    check_private_file(path)
-    try:
-        pem = path.read_bytes()
-    except OSError as err:
-        raise LocalTrouble(f"cannot read the device key {path}: {err.strerror}", advice="check its owner") from err
+def load_device_key(directory: Path, *, beside: DeviceKey | None = None) -> DeviceKey:
+    """Load the key that signs documents now; `LocalTrouble` if missing, open to others, or not a P-256/Ed25519 key.
+
+    With `beside`: the one that signs while that key is the one of TLS.
+    """
+    tls = beside or load_tls_key(directory)
+    held = read_token_file(directory)
+    if held is None:
+        return tls
+    for entry in held.keys:
+        if entry.beside == tls.kid:
+            key = token_key(held.place, entry)
+            return DeviceKey(directory / TOKEN_FILE, "ES256", key.thumbprint(), key, held.place.label)
+    raise LocalTrouble(
+        f"{directory / TOKEN_FILE} names no key on the token {held.place.label!r} beside {tls.path}",
+        advice="restore token.json from a backup; without one, `mrsp keys rotate` makes new keys",
+    )
+
+
+def load_tls_key(directory: Path) -> DeviceKey:
+    """Load the key that proves this device to the broker: of those in `directory`, the one the certificate is of."""
+    given, path = credential(CREDENTIAL), directory / KEY_FILE
+    if given is not None and path.exists():
+        raise LocalTrouble(
+            f"there are two device keys: {path}, and the systemd credential {CREDENTIAL}",
+            advice="move one of them away; the MDSP must know the other",
+        )
+    key = read_key(given or path)
+    following = directory / NEXT_KEY_FILE
+    if following.exists():
+        successor = read_key(following)
+        if certified(directory / CERTIFICATE_FILE) == successor.kid:  # a rotation that was not tidied up yet
+            return successor
+    return key
+
+
+def read_key(path: Path) -> DeviceKey:
+    """Load the private key in one file; raises `LocalTrouble` like `load_device_key`."""
+    pem = read_private_file(path, limit=MAX_KEY_OCTETS, advice="`mrsp keys init` makes a device key")
     key, algorithm = _import_private(pem, path)
     return DeviceKey(path=path, algorithm=algorithm, kid=key.thumbprint(), _key=key)
 
 
-def check_private_file(path: Path) -> None:
-    """Refuse a secret file that is missing or that group or others may read or write (`LocalTrouble`)."""
+def certified(path: Path) -> str | None:
+    """Return the thumbprint of the key that the first certificate in `path` is of; None if there is no such key."""
     try:
-        status = path.stat()
-    except FileNotFoundError as err:
-        raise LocalTrouble(f"there is no {path}", advice="`mrsp keys init` makes a device key") from err
-    except OSError as err:
-        raise LocalTrouble(f"cannot look at {path}: {err.strerror}", advice="check who owns the directory") from err
-    if not stat.S_ISREG(status.st_mode):
-        raise LocalTrouble(f"{path} is not a regular file", advice="point the configuration at the file itself")
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
-        raise LocalTrouble(f"{path} is open to other users (mode {mode:04o})", advice=f"chmod 600 {path}")
+        with path.open("rb") as file:
+            return thumbprint(x509.load_pem_x509_certificate(file.read(MAX_CHAIN_OCTETS)).public_key())
+    except (OSError, ValueError):
+        return None
 
 
-def key_status(directory: Path, *, now: datetime, certificate: Path | None = None) -> KeyStatus:
-    """Describe the identity in `directory`; `certificate` defaults to the one beside the key, if there is one."""
-    key = load_device_key(directory)
-    path = certificate or directory / CERTIFICATE_FILE
-    if certificate is None and not path.exists():
-        advice = "no certificate beside the key: the broker will refuse this device until one is issued for it"
-        return KeyStatus(key.path, key.algorithm, key.kid, None, (advice,))
-    found = certificate_status(path, key=key, now=now)
-    return KeyStatus(key.path, key.algorithm, key.kid, found, _certificate_warnings(found, now))
-
-
-def certificate_status(path: Path, *, key: DeviceKey, now: datetime) -> CertificateStatus:
-    """Read a certificate (PEM) and compare it with `key`; `LocalTrouble` if it cannot be read."""
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except OSError as err:
-        raise LocalTrouble(
-            f"cannot read the certificate {path}: {err.strerror}", advice="check path and owner"
-        ) from err
-    except ValueError as err:
-        raise LocalTrouble(f"{path} is not a PEM certificate", advice="import the file that your CA issued") from err
-    return CertificateStatus(
-        path=path,
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        days_left=(certificate.not_valid_after_utc - now).days,
-        matches_key=_spki(certificate.public_key()) == _spki(key.public_key().public_key),
-    )
+def thumbprint(public: Any) -> str | None:
+    """Return the RFC 7638 thumbprint of a key of `cryptography`; None if it is of a kind that is not used here."""
+    for kind in (ECKey, OKPKey):
+        try:
+            return kind(public, None).thumbprint()
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            continue
+    return None
 
 
 class MdspKeys:
     """The MDSP's public keys from a JWKS file, re-read whenever the file changes (mtime, size or inode).
 
-    Keys with `use: sig` (P-256, Ed25519) verify acknowledgements; the first key with `use: enc` (P-256, X25519), if
-    any, is what documents are encrypted to. A file that becomes unreadable later keeps the keys last read, with a
-    warning: rotation must not stop a device in the field. `require_encryption` refuses a set without such a key.
+    Keys with `use: sig` (P-256, Ed25519) verify acknowledgements and requests, or only those that their `mdsp_roles`
+    name. Documents are encrypted to every key with `use: enc` (P-256, X25519): each of them opens any. A file that
+    becomes unreadable later keeps the keys last read, with a warning: rotation must not stop a device in the field.
+    `require_encryption` refuses a set without such a key.
     """
 
     def __init__(self, path: Path, *, require_encryption: bool = False) -> None:
@@ -219,27 +203,39 @@ class MdspKeys:
             raise self._trouble(f"is larger than {MAX_JWKS_OCTETS} octets")
         try:
             listed = msgspec.json.decode(text, type=_Jwks).keys
-        except msgspec.DecodeError as err:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as err:
             raise self._trouble(f"is not a JWK set: {err}") from err
         if len(listed) > MAX_KEYS:
             raise self._trouble(f"has more than {MAX_KEYS} keys")
         verification: list[PublicKey] = []
-        encryption: PublicKey | None = None
+        requesters: list[PublicKey] = []
+        encryption: list[PublicKey] = []
         for entry in listed:
             key = self._import(entry)
-            if entry.get("use") == "sig":
-                verification.append(key)
-            elif entry.get("use") == "enc" and encryption is None:
-                encryption = key
+            if entry.get("use") == "enc":
+                encryption.append(key)
+            elif entry.get("use") == "sig":
+                roles = self._roles(entry)
+                verification += [key] if "acknowledge" in roles else []
+                requesters += [key] if "request" in roles else []
         if not verification:
             raise self._trouble('has no key with "use": "sig", so no acknowledgement could be verified')
-        if encryption is None and self._require_encryption:
+        if not encryption and self._require_encryption:
             raise self._trouble('has no key with "use": "enc", but encryption is required')
-        return MdspKeySet(tuple(verification), encryption)
+        if len(encryption) > MAX_RECIPIENTS:
+            raise self._trouble(f'has more than {MAX_RECIPIENTS} keys with "use": "enc"')
+        return MdspKeySet(tuple(verification), tuple(requesters), tuple(encryption))
+
+    def _roles(self, entry: dict[str, Any]) -> frozenset[str]:
+        """Return what a key may sign (RFC 7517 §4 allows members of our own)."""
+        roles = entry.get("mdsp_roles", list(_ROLES))
+        if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles) or not set(roles) <= _ROLES:
+            raise self._trouble(f"holds a key whose mdsp_roles are not among {', '.join(sorted(_ROLES))}")
+        return frozenset(roles)
 
     def _import(self, entry: dict[str, Any]) -> PublicKey:
         try:
-            key = _import_jwk(entry)
+            key = import_jwk(entry)
         except (JoseError, ValueError, TypeError, KeyError) as err:
             raise self._trouble(f"holds a key that cannot be used ({entry.get('kid', 'no kid')!s:.60}): {err}") from err
         allowed = _ENCRYPTION_CURVES if entry.get("use") == "enc" else frozenset(_CURVES)
@@ -255,7 +251,8 @@ class _Jwks(msgspec.Struct, frozen=True):
     keys: list[dict[str, Any]]
 
 
-def _import_jwk(entry: dict[str, Any]) -> PublicKey:
+def import_jwk(entry: dict[str, Any]) -> PublicKey:
+    """Return the public key of a JWK on P-256, Ed25519 or X25519; its `kid` is made if it has none."""
     public = {name: value for name, value in entry.items() if name not in {"d", "alg", "key_ops"}}
     if entry.get("kty") == "EC":
         key: PublicKey = ECKey.import_key(public)
@@ -278,32 +275,6 @@ def _import_private(pem: bytes, path: Path) -> tuple[PublicKey, SigningAlgorithm
         except (JoseError, ValueError, TypeError):
             continue
     raise LocalTrouble(f"{path} holds no key that can sign documents", advice=advice)
-
-
-def _certificate_warnings(certificate: CertificateStatus, now: datetime) -> tuple[str, ...]:
-    warnings = []
-    if not certificate.matches_key:
-        warnings.append("the certificate was issued for another key")
-    if now >= certificate.not_after:
-        warnings.append(f"the certificate expired on {certificate.not_after:%Y-%m-%d}")
-    elif certificate.days_left < EXPIRY_WARNING_DAYS:
-        warnings.append(f"the certificate expires in {certificate.days_left} days, on {certificate.not_after:%Y-%m-%d}")
-    if now < certificate.not_before:
-        warnings.append(f"the certificate is not valid before {certificate.not_before:%Y-%m-%d}")
-    return tuple(warnings)
-
-
-def _spki(key: Any) -> bytes:
-    der: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return der
-
-
-def _refuse_open_directory(directory: Path) -> None:
-    mode = stat.S_IMODE(directory.stat().st_mode)
-    if mode & 0o077:
-        raise LocalTrouble(
-            f"the key directory {directory} is open to other users (mode {mode:04o})", advice=f"chmod 700 {directory}"
-        )
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -86,7 +86,7 @@ class MeterRecords:
             record = _decoded(_content(path))
         except FileNotFoundError:
             return MeterRecord(key)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, RecursionError, UnicodeError) as error:
             _log.warning("%s: the record of %s cannot be read (%s): its next read is a full one", path, key, error)
             return MeterRecord(key)
         return record if record.key == key else MeterRecord(key)
@@ -113,7 +113,7 @@ class MeterRecords:
             try:
                 content = _content(path)
                 record = _decoded(content) if _owes(content) else None
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError, RecursionError, UnicodeError) as error:
                 _log.warning("%s: this record of a meter cannot be read: %s", path, error)
                 continue
             if record is not None and record.key not in self._unwritten:

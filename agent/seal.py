@@ -1,6 +1,6 @@
 """Sealing: a document becomes a signed link of this device's chain (JWS), encrypted to the MDSP if it has a key (JWE).
 
-    document (UTF-8 JSON) → JWS compact {"alg", "kid", "typ": "mrsp+jws", "seq", "prev"} → JWE compact around it
+    document (UTF-8 JSON) → JWS compact {"alg", "kid", "typ": "mrsp+jws", "seq", "prev"} → JWE around it
 
 `prev` is the base64url SHA-256 of the previous JWS (its ASCII), empty for the first: nothing can be altered, inserted
 or left out between meter and MDSP unnoticed. All cryptography is `joserfc` on `cryptography`.
@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from joserfc import jwe, jws
 from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey
 
 from agent.errors import LocalTrouble
 from agent.keys import DeviceKey, PublicKey
@@ -26,9 +27,11 @@ MAX_ACK_OCTETS = 65_536  # a thousand reading_ids
 MAX_ACK_IDS = 1_000
 DOCUMENT_TYPE = "mrsp+jws"
 RECEIPT_TYPE = "mrsp-receipt+jws"
+REQUEST_TYPE = "mdsp-request+jws"
 
 _MAX_HEADER_OCTETS = 1_024
 _Algorithm = Literal["ES256", "Ed25519", "EdDSA"]
+Recipients = PublicKey | Sequence[PublicKey] | None
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
 _Link = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]{43})?$")]
 
@@ -85,15 +88,21 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sealer:
-    """Seals documents with the device key, for the MDSP's encryption key if `recipient()` returns one."""
+    """Seals documents with the device key, for the MDSP's encryption key or keys if `recipient()` returns any.
 
-    def __init__(self, key: DeviceKey, recipient: Callable[[], PublicKey | None] = lambda: None) -> None:
-        self._key = key
+    `key` may be a function that returns the key of this moment: a new one takes over with the next document, and the
+    chain goes on, for its links are digests of what was signed, whoever signed it.
+    """
+
+    def __init__(
+        self, key: DeviceKey | Callable[[], DeviceKey], recipient: Callable[[], Recipients] = lambda: None
+    ) -> None:
+        self._key: Callable[[], DeviceKey] = (lambda: key) if isinstance(key, DeviceKey) else key
         self._recipient = recipient
 
     def public_key(self) -> PublicKey:
-        """Return the key that verifies what this sealer signs."""
-        return self._key.public_key()
+        """Return the key that verifies what this sealer signs now."""
+        return self._key().public_key()
 
     def seal(self, document: bytes, *, document_id: str, after: ChainHead) -> Sealed:
         """Return `document` as the link that follows `after`; `LocalTrouble` if too large or a key is unusable."""
@@ -104,19 +113,16 @@ class Sealer:
             )
         link = {"typ": DOCUMENT_TYPE, "seq": after.seq + 1, "prev": after.digest}
         try:
-            token = self._sign(link, document)
-            recipient = self._recipient()
-            body = token.encode("ascii") if recipient is None else _encrypt(token, recipient)
+            key = self._key()
+            token = _sign(key, link, document)
+            recipients = _listed(self._recipient())
+            body = _encrypt(token, recipients) if recipients else token.encode("ascii")
             head = ChainHead(after.seq + 1, digest(token.encode("ascii")))
             receipt = Receipt(id=document_id, seq=head.seq, digest=head.digest, prev=after.digest, body=digest(body))
-            signed_receipt = self._sign({"typ": RECEIPT_TYPE}, msgspec.json.encode(receipt))
+            signed_receipt = _sign(key, {"typ": RECEIPT_TYPE}, msgspec.json.encode(receipt))
         except (JoseError, ValueError, TypeError) as err:
             raise LocalTrouble(f"document {document_id} cannot be sealed: {err}", advice="`mrsp keys status`") from err
-        return Sealed(head, after.digest, body, recipient is not None, signed_receipt)
-
-    def _sign(self, header: dict[str, Any], payload: bytes) -> str:
-        protected = {"alg": self._key.algorithm, "kid": self._key.kid, **header}
-        return jws.serialize_compact(protected, payload, self._key.signing_key(), registry=_JWS)
+        return Sealed(head, after.digest, body, bool(recipients), signed_receipt)
 
 
 def digest(octets: bytes) -> str:
@@ -185,6 +191,15 @@ def verify_ack(token: bytes, keys: Sequence[PublicKey], *, agent_id: str) -> tup
     return ack.acknowledged
 
 
+def open_request(token: bytes, keys: Sequence[PublicKey]) -> tuple[str, bytes]:
+    """Return `kid` and payload of a request that one of `keys` signed; raises `SealBroken`. Size is the caller's."""
+    try:
+        header = _header(token, _RequestHeader)
+        return header.kid, _verify(token, header, keys)
+    except _REFUSED as err:
+        raise SealBroken(f"a request does not verify: {err}") from err
+
+
 class _AckHeader(msgspec.Struct, frozen=True):
     alg: _Algorithm
     kid: str | None = None
@@ -195,6 +210,12 @@ class _ReceiptHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alg: _Algorithm
     kid: str
     typ: Literal["mrsp-receipt+jws"]
+
+
+class _RequestHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    alg: _Algorithm
+    kid: str
+    typ: Literal["mdsp-request+jws"]
 
 
 class _DocumentHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -223,7 +244,9 @@ class _JwsRegistry(jws.JWSRegistry):
 
 
 _JWS = _JwsRegistry(algorithms=["ES256", "Ed25519"], strict_check_header=False)  # `seq` and `prev` are ours
+_ENCRYPTION = ("ECDH-ES", "ECDH-ES+A256KW", "A256GCM", "DEF")
 _H = TypeVar("_H")
+_AnyHeader = _AckHeader | _ReceiptHeader | _RequestHeader | _DocumentHeader
 _REFUSED = (JoseError, msgspec.DecodeError, ValueError, TypeError)
 
 
@@ -234,7 +257,7 @@ def _header(token: bytes, kind: type[_H]) -> _H:
     return msgspec.json.decode(urlsafe_b64decode(segment + b"=" * (-len(segment) % 4)), type=kind)
 
 
-def _verify(token: bytes, header: _AckHeader | _ReceiptHeader | _DocumentHeader, keys: Sequence[PublicKey]) -> bytes:
+def _verify(token: bytes, header: _AnyHeader, keys: Sequence[PublicKey]) -> bytes:
     """Return the payload if one of `keys` signed `token`: the one that `kid` names, or any of them without a `kid`."""
     candidates = [key for key in keys if header.kid in {None, key.kid}]
     if not candidates:
@@ -247,6 +270,24 @@ def _verify(token: bytes, header: _AckHeader | _ReceiptHeader | _DocumentHeader,
     raise ValueError("the signature is not of the key that it names")
 
 
-def _encrypt(token: str, recipient: PublicKey) -> bytes:
-    protected = {"alg": "ECDH-ES", "enc": "A256GCM", "zip": "DEF", "cty": DOCUMENT_TYPE, "kid": recipient.kid or ""}
-    return jwe.encrypt_compact(protected, token, recipient, algorithms=["ECDH-ES", "A256GCM", "DEF"]).encode("ascii")
+def _sign(key: DeviceKey, header: dict[str, Any], payload: bytes) -> str:
+    protected = {"alg": key.algorithm, "kid": key.kid, **header}
+    return jws.serialize_compact(protected, payload, key.signing_key(), registry=_JWS)
+
+
+def _listed(recipients: Recipients) -> Sequence[PublicKey]:
+    if recipients is None:
+        return ()
+    return (recipients,) if isinstance(recipients, ECKey | OKPKey) else recipients
+
+
+def _encrypt(token: str, recipients: Sequence[PublicKey]) -> bytes:
+    """Encrypt to one key directly (RFC 7516 §7.1, compact), or to several in the general JSON form (§7.2.1)."""
+    shared = {"enc": "A256GCM", "zip": "DEF", "cty": DOCUMENT_TYPE}
+    if len(recipients) == 1:
+        protected = {"alg": "ECDH-ES", **shared, "kid": recipients[0].kid or ""}
+        return jwe.encrypt_compact(protected, token, recipients[0], algorithms=_ENCRYPTION).encode("ascii")
+    sealed = jwe.GeneralJSONEncryption(shared, token.encode("ascii"))
+    for recipient in recipients:
+        sealed.add_recipient({"alg": "ECDH-ES+A256KW"}, recipient)
+    return msgspec.json.encode(jwe.encrypt_json(sealed, None, algorithms=_ENCRYPTION))

@@ -10,6 +10,7 @@ octet, as often as it takes. Every call is a transaction on a thread of its own;
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,20 +23,12 @@ from agent.durable_file import write_durably
 from agent.errors import LocalTrouble
 from agent.keys import PublicKey
 from agent.seal import Sealer, payload_of
-from agent.spool_store import (
-    AlreadySpooled,
-    Entry,
-    Kind,
-    Outgoing,
-    Priority,
-    SpoolFull,
-    SpoolStatus,
-    SpoolStore,
-    timestamp,
-)
+from agent.spool_rows import Entry, Kind, Outgoing, Priority, timestamp
+from agent.spool_store import Addition, AlreadySpooled, SpoolFull, SpoolStatus, SpoolStore
 from agent.spool_verify import VerifyReport, verify_store
 
 DEFAULT_BUDGET_OCTETS = 1_073_741_824
+MOST_AT_ONCE = 50  # documents in one transaction
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -63,6 +56,8 @@ class Spool:
     def __init__(self, store: SpoolStore, thread: ThreadPoolExecutor) -> None:
         self._store = store
         self._thread = thread
+        self._adding: deque[tuple[Addition, asyncio.Future[Entry]]] = deque()
+        self._adder: asyncio.Task[None] | None = None
         self.changed = asyncio.Event()
 
     @classmethod
@@ -103,9 +98,11 @@ class Spool:
         spool's thread, inside the transaction, so that a number is used if and only if its document is stored.
         Raises `AlreadySpooled`, `SpoolFull`, or `LocalTrouble` (disk full, damaged, locked, keys): nothing changed.
         """
-        entry = await self._call(self._store.add, kind, document_id, build, priority)
-        self.changed.set()
-        return entry
+        added: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        self._adding.append((Addition(kind, document_id, build, priority), added))
+        if self._adder is None or self._adder.done():
+            self._adder = asyncio.create_task(self._add_all(), name="spool")
+        return await added
 
     async def pending(self, limit: int, *, skip: Collection[int] = ()) -> list[Outgoing]:
         """Return the next `limit` documents to send: urgent first, then in order; `skip` names links under way."""
@@ -157,8 +154,28 @@ class Spool:
             keys = (self._store.sealer.public_key(),)
         return await self._call(verify_store, self._store.database, keys)
 
+    async def _add_all(self) -> None:
+        """Add what waits, in its order: what came while the disk was busy goes in one transaction."""
+        while self._adding:
+            batch = [self._adding.popleft() for _ in range(min(len(self._adding), MOST_AT_ONCE))]
+            results: Sequence[Entry | Exception]
+            try:
+                results = await self._call(self._store.add_all, [addition for addition, _ in batch])
+            except Exception as err:  # noqa: BLE001 - raised to each of those who asked
+                results = [err] * len(batch)
+            self.changed.set()
+            for (_, added), result in zip(batch, results, strict=True):
+                if added.done():
+                    continue  # whoever asked has gone; the document stays
+                if isinstance(result, Exception):
+                    added.set_exception(result)
+                else:
+                    added.set_result(result)
+
     async def close(self) -> None:
         """Close the file; calls under way end first."""
+        if self._adder is not None:
+            await asyncio.gather(self._adder, return_exceptions=True)
         await self._call(self._store.close)
         self._thread.shutdown(wait=False)
 

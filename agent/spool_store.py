@@ -11,35 +11,27 @@ import logging
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 from pathlib import Path
 from typing import Literal
 
 from agent.errors import LocalTrouble
-from agent.seal import ChainHead, Sealed, Sealer
-from agent.spool_database import SpoolDatabase
+from agent.seal import ChainHead, Sealer
+from agent.spool_anchor import Anchor, AnchorWriter, read_anchor
+from agent.spool_database import REPAIR, SpoolDamaged, SpoolDatabase
 from agent.spool_forecast import UNKNOWN, Flow, Forecast, forecast, taken_octets, window_start
+from agent.spool_rows import ENTRY, Entry, Kind, Outgoing, Priority, entry_of, insert, is_intact, timestamp
 
-Kind = Literal["reading", "anomaly", "report", "response"]
 WARN_PERCENT = 80
 STOP_PERCENT = 95
 URGENT_STOP_PERCENT = 99  # what is urgent has a reserve of its own above the limit of the rest
 FORECAST_FROM = 10_000  # newest documents, from which the present rate is taken
 KEEP_ACKNOWLEDGED = 10_000  # links remembered after delivery: some 5 MB
 
-_ENTRY = "seq, document_id, kind, sequence, priority, added_at, octets, encrypted, acked_at"
 _DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")  # it becomes a file name on export
 _log = logging.getLogger("agent.spool")
-
-
-class Priority(IntEnum):
-    """Order of sending; smaller goes first."""
-
-    URGENT = 0  # safety-related: overtakes the queue
-    ORDINARY = 1
 
 
 class AlreadySpooled(LocalTrouble):
@@ -48,29 +40,6 @@ class AlreadySpooled(LocalTrouble):
 
 class SpoolFull(LocalTrouble):
     """The disk budget is used up: nothing more is taken until the MDSP has acknowledged some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One document of the spool, without its content."""
-
-    seq: int  # link of the chain
-    document_id: str
-    kind: Kind
-    sequence: int  # gap-free per agent and kind
-    priority: Priority
-    added_at: datetime
-    octets: int  # of the sealed form
-    encrypted: bool
-    acked_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A document to send, octet for octet."""
-
-    entry: Entry
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +61,16 @@ class SpoolStatus:
         return "full" if self.percent >= STOP_PERCENT else "warn" if self.percent >= WARN_PERCENT else "ok"
 
 
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One document to add; see `Spool.add`."""
+
+    kind: Kind
+    document_id: str
+    build: Callable[[int], bytes]
+    priority: Priority = Priority.ORDINARY
+
+
 class SpoolStore:
     """The spool's tables. `sealer` None: for looking only. Used by one thread; `now` gives aware UTC time."""
 
@@ -108,9 +87,15 @@ class SpoolStore:
         self.budget_octets = budget_octets
         self._now = now
         self._warned = False
+        self._damaged: set[int] = set()  # links whose body is not what was sealed: told once, not sent
+        self._anchor: AnchorWriter | None = None
+        noted = read_anchor(path, agent_id)
         self.database = SpoolDatabase(path, create=sealer is not None)
         try:
             self.agent_id = self._claim(agent_id)
+            if sealer is not None:
+                self._refuse_if_gone_back(noted)
+                self._anchor = AnchorWriter(path, self.agent_id)
         except BaseException:
             self.database.close()
             raise
@@ -119,46 +104,84 @@ class SpoolStore:
         self, kind: Kind, document_id: str, build: Callable[[int], bytes], priority: Priority = Priority.ORDINARY
     ) -> Entry:
         """Number, build, seal and store one document; durable on return. See `Spool.add`."""
-        if self.sealer is None:
-            raise LocalTrouble(
-                "this spool was opened for looking, not for adding", advice="open it with the device key"
-            )
+        (entry,) = self.add_all([Addition(kind, document_id, build, priority)])
+        if isinstance(entry, Exception):
+            raise entry
+        return entry
+
+    def add_all(self, additions: Sequence[Addition]) -> list[Entry | Exception]:
+        """Add several documents in one transaction: one sync of the disk for all. Each is whole, or not there at all.
+
+        Return the entry of each, or what was raised for it alone. Raises `LocalTrouble` if nothing could be stored.
+        """
+        self._sealer()
+        with self.database.transaction("add to") as db:
+            used = self.database.used_octets()
+            made: list[Entry | Exception] = []
+            for addition in additions:
+                entry = self._add_alone(db, addition, used)
+                used += 0 if isinstance(entry, Exception) else taken_octets(entry.octets)
+                made.append(entry)
+            sequences = dict(db.execute("SELECT kind, last_sequence FROM counter"))
+            head = ChainHead(*db.execute("SELECT head_seq, head_digest FROM chain").fetchone())
+        if self._anchor is not None:
+            self._anchor.note(Anchor(head, sequences))
+        self._warn_if_filling(used)
+        return made
+
+    def _add_alone(self, db: sqlite3.Connection, addition: Addition, used: int) -> Entry | Exception:
+        """Add one of several: what fails for it leaves no trace; what the disk refuses is refused to all."""
+        db.execute("SAVEPOINT addition")
+        try:
+            return self._add(db, addition, used)
+        except sqlite3.Error:
+            raise
+        except Exception as err:  # noqa: BLE001 - raised to whoever asked for this one
+            db.execute("ROLLBACK TO addition")
+            return err
+        finally:
+            if db.in_transaction:  # some errors (disk full) have rolled back all of it
+                db.execute("RELEASE addition")
+
+    def _add(self, db: sqlite3.Connection, addition: Addition, used: int) -> Entry:
+        document_id, kind = addition.document_id, addition.kind
         if not _DOCUMENT_ID.fullmatch(document_id):
             raise ValueError(f"a document id is 1 to 64 letters, digits, '.', '_' or '-', not {document_id!r}")
-        self._refuse_if_full(0, priority)
-        with self.database.transaction("add to") as db:
-            if db.execute("SELECT 1 FROM document WHERE document_id = ?", (document_id,)).fetchone():
-                raise AlreadySpooled(
-                    f"document {document_id} is already in the spool", advice="nothing needs to be done"
-                )
+        self._refuse_if_full(used, addition.priority)
+        if db.execute("SELECT 1 FROM document WHERE document_id = ?", (document_id,)).fetchone():
+            raise AlreadySpooled(f"document {document_id} is already in the spool", advice="nothing needs to be done")
+        with self.database.making_sense("add to"):
             found = db.execute("SELECT last_sequence FROM counter WHERE kind = ?", (kind,)).fetchone()
             sequence = (found[0] if found else 0) + 1
             head = ChainHead(*db.execute("SELECT head_seq, head_digest FROM chain").fetchone())
-            sealed = self.sealer.seal(build(sequence), document_id=document_id, after=head)
-            self._refuse_if_full(len(sealed.body), priority)
-            entry = Entry(
-                sealed.head.seq,
-                document_id,
-                kind,
-                sequence,
-                priority,
-                self._now(),
-                len(sealed.body),
-                sealed.encrypted,
-                None,
-            )
-            _insert(db, entry, sealed)
-        self._warn_if_filling()
+        sealed = self._sealer().seal(addition.build(sequence), document_id=document_id, after=head)
+        octets = len(sealed.body)
+        self._refuse_if_full(used + octets, addition.priority)
+        entry = Entry(
+            sealed.head.seq, document_id, kind, sequence, addition.priority, self._now(), octets, sealed.encrypted, None
+        )
+        insert(db, entry, sealed)
         return entry
 
     def pending(self, limit: int, skip: Collection[int]) -> list[Outgoing]:
-        """Return the first `limit` documents to send, in order, without the links of `skip`."""
+        """Return the first `limit` documents to send, in order, without the links of `skip`.
+
+        A body that is not what was sealed is of no use to the MDSP: it is logged, and passed over.
+        """
         query = (
-            f"SELECT {_ENTRY}, body FROM document JOIN sealed USING (seq) WHERE acked_at IS NULL"  # noqa: S608
+            f"SELECT {ENTRY}, body, receipt FROM document JOIN sealed USING (seq) WHERE acked_at IS NULL"  # noqa: S608
             " AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY priority, seq LIMIT ?"
         )
+        found: list[Outgoing] = []
         with self.database.reading("read") as db:
-            return [Outgoing(_entry(row[:-1]), row[-1]) for row in db.execute(query, (json.dumps(sorted(skip)), limit))]
+            for row in db.execute(query, (json.dumps(sorted({*skip, *self._damaged})), limit)):
+                outgoing, receipt = Outgoing(entry_of(row[:-2]), row[-2]), row[-1]
+                if is_intact(outgoing.body, receipt):
+                    found.append(outgoing)
+                else:
+                    self._damaged.add(outgoing.entry.seq)
+                    _log.error("link %d (%s) is damaged and not sent: %s", row[0], row[1], REPAIR)
+        return found
 
     def acknowledge(self, document_ids: Collection[str]) -> tuple[int, ...]:
         """Mark the named documents as delivered, drop their bodies, return their links; unknown ids are passed over."""
@@ -189,11 +212,12 @@ class SpoolStore:
             seq, head = db.execute("SELECT head_seq, head_digest FROM chain").fetchone()
             depth = db.execute("SELECT count(*) FROM document WHERE acked_at IS NULL").fetchone()[0]
             total = db.execute("SELECT count(*) FROM document").fetchone()[0]
-            oldest = db.execute("SELECT added_at FROM document WHERE acked_at IS NULL ORDER BY seq LIMIT 1").fetchone()
+            found = db.execute("SELECT added_at FROM document WHERE acked_at IS NULL ORDER BY seq LIMIT 1").fetchone()
+            oldest = datetime.fromisoformat(found[0]) if found else None
         return SpoolStatus(
             agent_id=self.agent_id,
             depth=depth,
-            oldest=datetime.fromisoformat(oldest[0]) if oldest else None,
+            oldest=oldest,
             octets=octets,
             budget_octets=self.budget_octets,
             percent=octets * 100 // self.budget_octets,
@@ -208,13 +232,13 @@ class SpoolStore:
             rows: list[tuple[int, int, str]] = db.execute(
                 "SELECT priority, octets, added_at FROM document ORDER BY seq DESC LIMIT ?", (FORECAST_FROM,)
             ).fetchall()
-        start = window_start(now, datetime.fromisoformat(rows[-1][2]) if rows else None)
-        since = timestamp(start)
-        flows = {priority: Flow(0, 0) for priority in Priority}
-        for priority, octets, added_at in rows:
-            if added_at >= since:
-                flow = flows[Priority(priority)]
-                flows[Priority(priority)] = Flow(flow.documents + 1, flow.octets + taken_octets(octets))
+            start = window_start(now, datetime.fromisoformat(rows[-1][2]) if rows else None)
+            since = timestamp(start)
+            flows = {priority: Flow(0, 0) for priority in Priority}
+            for priority, octets, added_at in rows:
+                if added_at >= since:
+                    flow = flows[Priority(priority)]
+                    flows[Priority(priority)] = Flow(flow.documents + 1, flow.octets + taken_octets(octets))
         free = shutil.disk_usage(self.database.path.parent).free  # the disk may be smaller than the budget
         room, urgent_room = (
             max(0, min(self.budget_octets * stop // 100 - used_octets, free))
@@ -230,20 +254,20 @@ class SpoolStore:
 
     def entries(self, *, limit: int, after_seq: int = 0, delivered: bool = False) -> list[Entry]:
         """Return up to `limit` entries in the order of the chain, from the link after `after_seq` on."""
-        query = f"SELECT {_ENTRY} FROM document WHERE seq > ? AND (acked_at IS NULL OR ?) ORDER BY seq LIMIT ?"  # noqa: S608
+        query = f"SELECT {ENTRY} FROM document WHERE seq > ? AND (acked_at IS NULL OR ?) ORDER BY seq LIMIT ?"  # noqa: S608
         with self.database.reading("list") as db:
-            return [_entry(row) for row in db.execute(query, (after_seq, delivered, limit))]
+            return [entry_of(row) for row in db.execute(query, (after_seq, delivered, limit))]
 
     def find(self, document_id: str) -> tuple[Entry, bytes | None]:
         """Return one entry and its sealed body (None once delivered); `LocalTrouble` if there is none."""
-        query = f"SELECT {_ENTRY}, body FROM document LEFT JOIN sealed USING (seq) WHERE document_id = ?"  # noqa: S608
+        query = f"SELECT {ENTRY}, body FROM document LEFT JOIN sealed USING (seq) WHERE document_id = ?"  # noqa: S608
         with self.database.reading("read") as db:
             row = db.execute(query, (document_id,)).fetchone()
         if row is None:
             raise LocalTrouble(
                 f"no document {document_id} in the spool", advice="`mrsp spool list` shows what there is"
             )
-        return _entry(row[:-1]), row[-1]
+        return entry_of(row[:-1]), row[-1]
 
     def has(self, document_id: str) -> bool:
         """Return whether a document is here, or was and is remembered."""
@@ -267,19 +291,29 @@ class SpoolStore:
         """
         with self.database.reading("read") as db:
             last = db.execute("SELECT head_seq FROM chain").fetchone()[0]
-        query = f"SELECT {_ENTRY}, body FROM document JOIN sealed USING (seq) WHERE seq = ?"  # noqa: S608
+        query = f"SELECT {ENTRY}, body FROM document JOIN sealed USING (seq) WHERE seq = ?"  # noqa: S608
         for seq in range(self._first_undelivered(), last + 1):
             try:
                 with self.database.reading("read") as db:
                     row = db.execute(query, (seq,)).fetchone()
+                found = None if row is None else Outgoing(entry_of(row[:-1]), row[-1])
             except LocalTrouble:
                 yield seq
                 continue
-            if row is not None:
-                yield Outgoing(_entry(row[:-1]), row[-1])
+            if found is not None:
+                yield found
 
     def close(self) -> None:
         self.database.close()
+        if self._anchor is not None:
+            self._anchor.close()
+
+    def _sealer(self) -> Sealer:
+        if self.sealer is None:
+            raise LocalTrouble(
+                "this spool was opened for looking, not for adding", advice="open it with the device key"
+            )
+        return self.sealer
 
     def _first_undelivered(self) -> int:
         try:
@@ -305,9 +339,26 @@ class SpoolStore:
             )
         return owner
 
-    def _refuse_if_full(self, more_octets: int, priority: Priority) -> None:
+    def _refuse_if_gone_back(self, noted: Anchor | None) -> None:
+        """Raise `SpoolDamaged` if the chain does not end where its last link was made: to go on would be a fork."""
+        with self.database.reading("open") as db:
+            head = ChainHead(*db.execute("SELECT head_seq, head_digest FROM chain").fetchone())
+            last = db.execute("SELECT digest FROM document WHERE seq = ?", (head.seq,)).fetchone()
+        path = self.database.path
+        if noted is not None and noted.head.seq > head.seq:
+            raise SpoolDamaged(
+                f"the spool {path} has gone back: it ends at link {head.seq}, but link {noted.head.seq} was made (was"
+                " its -wal deleted, or an old copy put back?)",
+                advice=f"put the right files back; if they are lost: {REPAIR}",
+            )
+        same = noted is None or noted.head.seq != head.seq or noted.head == head
+        if not same or (last is not None and last[0] != head.digest):
+            raise SpoolDamaged(
+                f"the spool {path} is damaged: the chain's head is not its link {head.seq}", advice=REPAIR
+            )
+
+    def _refuse_if_full(self, used: int, priority: Priority) -> None:
         """Raise `SpoolFull` at the limit; what is urgent has a reserve of its own above it."""
-        used = self.database.used_octets() + more_octets
         stop = URGENT_STOP_PERCENT if priority is Priority.URGENT else STOP_PERCENT
         if used * 100 >= self.budget_octets * stop:
             raise SpoolFull(
@@ -315,48 +366,15 @@ class SpoolStore:
                 advice="restore the link to the MDSP, or raise the budget; nothing is dropped",
             )
 
-    def _warn_if_filling(self) -> None:
-        filling = self.database.used_octets() * 100 >= self.budget_octets * WARN_PERCENT
+    def _warn_if_filling(self, used: int) -> None:
+        filling = used * 100 >= self.budget_octets * WARN_PERCENT
         if filling and not self._warned:
             _log.warning("the spool has reached %d %% of its budget of %d octets", WARN_PERCENT, self.budget_octets)
         self._warned = filling
-
-
-def _insert(db: sqlite3.Connection, entry: Entry, sealed: Sealed) -> None:
-    db.execute(
-        "INSERT INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-        (
-            entry.seq, entry.document_id, entry.kind, entry.sequence, int(entry.priority), timestamp(entry.added_at),
-            entry.octets, int(entry.encrypted), sealed.prev, sealed.head.digest, sealed.receipt,
-        ),
-    )  # fmt: skip
-    db.execute("INSERT INTO sealed VALUES (?, ?)", (entry.seq, sealed.body))
-    db.execute("UPDATE chain SET head_seq = ?, head_digest = ?", (sealed.head.seq, sealed.head.digest))
-    db.execute("INSERT OR REPLACE INTO counter VALUES (?, ?)", (entry.kind, entry.sequence))
 
 
 def _prune(db: sqlite3.Connection) -> None:
     """Forget delivered links beyond the newest `KEEP_ACKNOWLEDGED`; what is not delivered stays, however old."""
     limit = db.execute("SELECT head_seq FROM chain").fetchone()[0] - KEEP_ACKNOWLEDGED
     if limit > 0 and db.execute("DELETE FROM document WHERE seq <= ? AND acked_at IS NOT NULL", (limit,)).rowcount:
-        db.execute("UPDATE chain SET pruned_seq = ?", (limit,))
-
-
-def _entry(row: tuple[int, str, Kind, int, int, str, int, int, str | None]) -> Entry:
-    seq, document_id, kind, sequence, priority, added_at, octets, encrypted, acked_at = row
-    return Entry(
-        seq=seq,
-        document_id=document_id,
-        kind=kind,
-        sequence=sequence,
-        priority=Priority(priority),
-        added_at=datetime.fromisoformat(added_at),
-        octets=octets,
-        encrypted=bool(encrypted),
-        acked_at=datetime.fromisoformat(acked_at) if acked_at else None,
-    )
-
-
-def timestamp(moment: datetime) -> str:
-    """Return RFC 3339 UTC with `Z`, in milliseconds."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        db.execute("UPDATE chain SET pruned_seq = max(pruned_seq, ?)", (limit,))

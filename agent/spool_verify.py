@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agent.keys import PublicKey
 from agent.seal import ChainHead, SealBroken, digest, open_document, open_receipt
+from agent.spool_anchor import read_anchor
 from agent.spool_database import SpoolDatabase
 
 MAX_PROBLEMS = 100  # a spool that is wrong throughout is described well enough by its first hundred lines
@@ -47,16 +48,19 @@ def verify_store(database: SpoolDatabase, keys: Sequence[PublicKey]) -> VerifyRe
     """
     problems: list[str] = []
     walk = _Walk(problems)
+    noted = read_anchor(database.path)
     with database.reading("verify") as db:
         head_seq, head_digest, pruned = db.execute("SELECT head_seq, head_digest, pruned_seq FROM chain").fetchone()
         try:
             problems += _integrity(db)
             walk.over(_rows(db), pruned, keys)
-        except sqlite3.DatabaseError as err:
+        except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as err:
             problems.append(f"the file is damaged after link {walk.expected - 1}: {err}")
         else:
             if len(problems) < MAX_PROBLEMS:
                 problems += _check_end(walk.before, walk.expected, ChainHead(head_seq, head_digest), pruned)
+    if noted is not None and noted.head.seq > head_seq:
+        problems.insert(0, f"it has gone back: it ends at link {head_seq}, but link {noted.head.seq} was made")
     return VerifyReport(walk.links, walk.documents, ChainHead(head_seq, head_digest), tuple(problems[:MAX_PROBLEMS]))
 
 

@@ -58,6 +58,11 @@ COMMANDS = {
         "report", "service figures: data received, timeliness, exceptions", "mrsp report --config mrsp.toml"
     ),
     "rules": Entry("rules", "list, show and check rule sets of the at-read checks", "mrsp rules show ubp-2000"),
+    "backup": Entry(
+        "backup",
+        "back up, restore, take over from a dead box",
+        "mrsp backup create --config mrsp.toml --output gw.backup --recipient age1…",
+    ),
     "keys": Entry("keys", "create and inspect the device identity", "mrsp keys init --config mrsp.toml"),
 }
 

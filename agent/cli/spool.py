@@ -7,14 +7,20 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from agent.cli.show import table
 from agent.config import Config, load_config
-from agent.keys import load_device_key
+from agent.identity.present import own_public_keys
+from agent.sealing import sealer_of
 from agent.spool import Entry, Spool
+from agent.spool_database import REPAIR
 from agent.spool_forecast import Forecast
+from agent.spool_restart import ChainRestart, Leave, restart_chain
 from agent.utc_text import utc_text
 from drivers.decimal_text import plain
 
@@ -22,17 +28,18 @@ Verb = Callable[[Spool, Config, argparse.Namespace], Awaitable[int]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="status|list|show|export|verify")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="status|list|show|export|verify|restart-chain")
     for name, text in (
         ("status", "depth, age, size"),
         ("list", "one line a document"),
         ("show", "the document ID, if it is still here and readable"),
         ("export", "write every waiting document, as sealed, into a directory"),
         ("verify", "re-check every signature and the chain; exit 6 if it does not hold"),
+        ("restart-chain", "of a damaged spool save what is readable, and go on; the MDSP is told by whose leave"),
     ):
         verb = verbs.add_parser(name, help=text)
         verb.add_argument("--config", metavar="FILE", type=Path, required=True)
-        if name in {"status", "list", "verify"}:
+        if name in {"status", "list", "verify", "restart-chain"}:
             verb.add_argument("--json", action="store_true", help="print JSON")
         if name == "list":
             verb.add_argument("--all", action="store_true", help="the acknowledged ones too")
@@ -40,10 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             verb.add_argument("id", metavar="ID")
         if name == "export":
             verb.add_argument("directory", metavar="DIR", type=Path)
+        if name == "restart-chain":
+            verb.add_argument("--by", metavar="NAME", required=True, help="who gives leave; the MDSP is told")
+            verb.add_argument("--reason", metavar="TEXT", required=True, help="why; the MDSP is told")
+            after = "the last link that the MDSP has, where this box may know less (default: as it knows)"
+            verb.add_argument("--after", metavar="SEQ", type=int, default=0, help=after)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_with_spool(load_config(arguments.config), arguments))
+    config = load_config(arguments.config)
+    if arguments.verb == "restart-chain":
+        return _restart_chain(config, arguments)
+    return asyncio.run(_with_spool(config, arguments))
 
 
 async def _with_spool(config: Config, arguments: argparse.Namespace) -> int:
@@ -126,14 +141,19 @@ async def _show(spool: Spool, _config: Config, arguments: argparse.Namespace) ->
 
 
 async def _export(spool: Spool, _config: Config, arguments: argparse.Namespace) -> int:
-    count = await spool.export(arguments.directory)
-    sys.stderr.write(f"wrote {count} sealed documents to {arguments.directory}; they also stay in the spool\n")
+    exported = await spool.export(arguments.directory)
+    sys.stderr.write(
+        f"wrote {exported.written} sealed documents to {arguments.directory}; they also stay in the spool\n"
+    )
+    if exported.unreadable:
+        links = ", ".join(map(str, exported.unreadable))
+        sys.stderr.write(f"mrsp: the spool is damaged: these links cannot be read: {links}; {REPAIR}\n")
+        return 6
     return 0
 
 
 async def _verify(spool: Spool, config: Config, arguments: argparse.Namespace) -> int:
-    key = load_device_key(config.key_directory)
-    report = await spool.verify([key.public_key()])
+    report = await spool.verify(own_public_keys(config.key_directory))
     if arguments.json:
         facts: dict[str, Any] = {"sound": report.sound, "links": report.links, "documents": report.documents}
         facts["problems"] = list(report.problems)
@@ -143,3 +163,36 @@ async def _verify(spool: Spool, config: Config, arguments: argparse.Namespace) -
         counted = f"{report.links} links checked, {report.documents} of them with their document: {verdict}"
         sys.stdout.write("\n".join([counted, *report.problems]) + "\n")
     return 0 if report.sound else 6
+
+
+def _restart_chain(config: Config, arguments: argparse.Namespace) -> int:
+    sealer, _mdsp = sealer_of(config)
+    restarted = restart_chain(
+        config.spool_file,
+        sealer,
+        Leave(arguments.by, arguments.reason, arguments.after),
+        agent_id=config.agent_id,
+        now=datetime.now(UTC),
+        keys=own_public_keys(config.key_directory),
+    )
+    if arguments.json:
+        facts = None if restarted.report is None else msgspec.to_builtins(restarted.report)
+        kept = None if restarted.kept is None else str(restarted.kept)
+        sys.stdout.write(json.dumps({"report": facts, "kept": kept}) + "\n")
+        return 0
+    sys.stdout.write("an earlier restart is finished now\n" if restarted.report is None else _told(restarted.report))
+    if restarted.kept is not None:
+        sys.stdout.write(f"the damaged file is kept as {restarted.kept}\n")
+    return 0
+
+
+def _told(report: ChainRestart) -> str:
+    lines = [f"found: {line}" for line in report.found]
+    missing = ", ".join(f"{first} to {last}" if last > first else str(first) for first, last in report.missing)
+    lines += [
+        f"{report.carried_over} waiting documents are carried over as they were",
+        f"links {missing} are not here: delivered, lost, or never made",
+        f"the chain goes on at link {report.resumes_at} with report {report.report_id}, which tells the MDSP all this",
+        "what was read and is lost can be made again from the recordings: `mrsp explain`, or read the meters again",
+    ]
+    return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 
 from agent.clock.instant import NS, Counters, Instant, read_instant
 from agent.clock.samples import RECEIVER, Leap, NoTime, Outcome, TimeSample
+from drivers.errors import printable
 
 NAME = "chrony"
 FIELDS = 14  # chronyc(1), tracking: reference id, name, stratum, time of last update, system offset …, leap status
@@ -92,7 +93,7 @@ def parse(text: str, before: Instant, after_boottime_ns: int) -> Outcome:
     Uncertainty: |system offset| + root dispersion + root delay / 2, the bound that chronyc(1) gives for a clock taken
     as it is. We apply the offset and keep the bound: chrony may be slewing the offset away while we read.
     """
-    fields = text.strip().split(",")
+    fields = printable(text.strip()).split(",")
     if len(fields) < FIELDS:
         return NoTime("chrony", NAME, f"its answer is not understood: {_first_line(text.encode()) or 'nothing'}")
     reference_id, name, stratum, leap = fields[0].upper(), fields[1], fields[2], fields[13]
@@ -111,7 +112,7 @@ def parse(text: str, before: Instant, after_boottime_ns: int) -> Outcome:
         uncertainty_s=abs(offset) + abs(dispersion) + abs(delay) / 2 + REPORT_PRECISION_S,
         source="chrony",
         name=NAME,
-        reference=name or reference_id,
+        reference=(name or reference_id)[:MAX_WORDS],
         at_boottime_ns=after_boottime_ns,
         peer="" if _is_address(name) else RECEIVER,
         detail=f"stratum {stratum}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
@@ -23,11 +24,12 @@ from agent.forward.uplink import Dial, Topics, Uplink
 from agent.forward.window import PATIENCE, SendWindow
 from agent.keys import MdspKeys
 from agent.seal import AckRefused, verify_ack
-from agent.spool import Outgoing, Spool, timestamp
-from agent.together import together
+from agent.spool import Entry, Outgoing, Spool, timestamp
+from agent.together import end_all, together
 from drivers.decimal_text import plain
 
-BATCH = 20  # publishes awaiting a PUBACK: the receive maximum of common brokers
+IN_FLIGHT = 20  # publishes awaiting a PUBACK: the receive maximum of common brokers
+AHEAD = 20  # documents fetched at once: one look at the disk for several
 STATUS_EVERY_S = 60.0
 LOOK_EVERY_S = 30.0  # documents that another process adds are found by looking
 GOODBYE_S = 2.0
@@ -128,27 +130,50 @@ class Forwarder:
             raise
 
     async def _send(self, link: Uplink) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            now = loop.time()
-            self._spool.changed.clear()
-            room = min(self._window.room(now), BATCH)
-            batch = await self._spool.pending(room, skip=self._window.under_way(now)) if room else []
-            if batch:
-                await together([(outgoing.entry.document_id, self._publish(link, outgoing)) for outgoing in batch])
-                continue
-            if room:
-                self._window.forget_due(now)  # what is due and not pending was acknowledged while it was being sent
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(min(self._window.next_due(now), now + LOOK_EVERY_S)):
-                    await self._spool.changed.wait()
+        """Keep up to `IN_FLIGHT` publishes under way while there is something to send; one that fails ends them all.
 
-    async def _publish(self, link: Uplink, outgoing: Outgoing) -> None:
-        entry = outgoing.entry
+        Each PUBACK is answered at once with the next document, from a few that were fetched ahead: a broker that waits
+        for our TCP acknowledgement before it sends the next PUBACK (Nagle) has it with our data.
+        """
+        loop = asyncio.get_running_loop()
+        flights: set[asyncio.Task[None]] = set()
+        ahead: deque[Outgoing] = deque()
+        try:
+            while True:
+                self._spool.changed.clear()
+                landed = {flight for flight in flights if flight.done()}
+                flights -= landed
+                for flight in landed:
+                    flight.result()
+                now = loop.time()
+                room = 0 if ahead else min(self._window.room(now), AHEAD)
+                if room:
+                    ahead.extend(await self._spool.pending(room, skip=self._window.under_way(now)))
+                    if not ahead:
+                        self._window.forget_due(now)  # due and not pending: acknowledged while it was being sent
+                while ahead and len(flights) < IN_FLIGHT:
+                    outgoing = ahead.popleft()
+                    self._note_sent(outgoing.entry)
+                    flights.add(asyncio.create_task(self._publish(link, outgoing)))
+                    if not ahead:
+                        break  # fetch more
+                else:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout_at(min(self._window.next_due(now), now + LOOK_EVERY_S)):
+                            await self._spool.changed.wait()
+        finally:
+            await end_all(flights)
+
+    def _note_sent(self, entry: Entry) -> None:
         times = self._window.sent(entry.seq, entry.document_id, asyncio.get_running_loop().time())
         if times == PATIENCE:
             _log.warning("%s %s was sent %d times and is not acknowledged", entry.kind, entry.document_id, times)
-        await link.publish(self._topics.of(entry.kind), outgoing.body)
+
+    async def _publish(self, link: Uplink, outgoing: Outgoing) -> None:
+        try:
+            await link.publish(self._topics.of(outgoing.entry.kind), outgoing.body)
+        finally:
+            self._spool.changed.set()  # there is room for another
 
     async def _take_acks(self, link: Uplink) -> None:
         while True:

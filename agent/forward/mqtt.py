@@ -22,15 +22,18 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.errors import LocalTrouble
+from agent.forward.fence import Look
 from agent.forward.settings import ForwardSettings
 from agent.forward.trouble import Cause, ForwardTrouble
 from agent.forward.uplink import Topics, Uplink
-from agent.keys import check_private_file
+from agent.private_file import check_private_file
 from agent.seal import MAX_ACK_OCTETS
 
 BROKER_TIMEOUT_S = 15.0
 SESSION_EXPIRY_S = 86_400  # the broker keeps acknowledgements for us this long
 MAX_PACKET_OCTETS = 2 * MAX_ACK_OCTETS
+KEPT_S = 2.0  # a broker sends what it keeps with its answer to the subscription; a cluster a little later
+LOOK_SUFFIX = ".look"  # of the client identifier
 MAX_QUEUED_ACKS = 1_000  # more are dropped; the MDSP acknowledges again what it is sent again
 
 _V5 = aiomqtt.ProtocolVersion.V5
@@ -56,14 +59,30 @@ class MqttDialer:
         client, tls, complaints = await self._connect(will)
         try:
             with self._named_errors(complaints):
-                await self._subscribe(client)
+                await self._subscribe(client, self._topics.acks)
             yield _MqttUplink(client, self._timeout_s, lambda: self._named_errors(complaints))
         finally:
             with suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
             tls.abandon()
 
-    async def _connect(self, will: bytes) -> tuple[aiomqtt.Client, _Tls, _Complaints]:
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Look]:
+        """Connect under another name and listen to this agent's status alone: the agent's own session is not touched.
+
+        Raises as `dial` does.
+        """
+        client, tls, complaints = await self._connect(None)
+        try:
+            with self._named_errors(complaints):
+                await self._subscribe(client, self._topics.status)
+            yield _MqttLook(client, lambda: self._named_errors(complaints))
+        finally:
+            with suppress(aiomqtt.MqttError):
+                await client.__aexit__(None, None, None)
+            tls.abandon()
+
+    async def _connect(self, will: bytes | None) -> tuple[aiomqtt.Client, _Tls, _Complaints]:
         tls, password = await asyncio.to_thread(self._read_files)
         complaints = _Complaints()
         client = self._client(will, tls, password, complaints)
@@ -77,6 +96,7 @@ class MqttDialer:
                 raise
         else:
             self._proven = True
+            tls.send_at_once()
             return client, tls, complaints
         return await self._connect(will)
 
@@ -93,23 +113,24 @@ class MqttDialer:
         _log.debug("next attempt with MQTT %s", "5" if self._version is _V5 else "3.1.1")
         return at_once
 
-    def _client(self, will: bytes, tls: _Tls, password: str | None, complaints: _Complaints) -> aiomqtt.Client:
-        version: dict[str, Any] = {"protocol": _V311, "clean_session": False}
+    def _client(self, will: bytes | None, tls: _Tls, password: str | None, complaints: _Complaints) -> aiomqtt.Client:
+        looks = will is None
+        version: dict[str, Any] = {"protocol": _V311, "clean_session": looks}
         if self._version is _V5:
             connect: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            connect.SessionExpiryInterval = SESSION_EXPIRY_S
+            connect.SessionExpiryInterval = 0 if looks else SESSION_EXPIRY_S
             connect.MaximumPacketSize = MAX_PACKET_OCTETS
-            version = {"protocol": _V5, "clean_start": False, "properties": connect}
-        logger = logging.Logger(_log.name)  # noqa: LOG001  (of this connection alone: its complaints are the only reason)
+            version = {"protocol": _V5, "clean_start": looks, "properties": connect}
+        logger = logging.Logger(_log.name, logging.WARNING)  # noqa: LOG001  (of this connection alone: its complaints are the only reason)
         logger.addHandler(complaints)
         client = aiomqtt.Client(
             self._settings.host,
             self._settings.port,
-            identifier=self._topics.agent_id,
+            identifier=self._topics.agent_id + (LOOK_SUFFIX if looks else ""),
             username=self._settings.username,
             password=password,
             tls_context=tls,
-            will=aiomqtt.Will(self._topics.status, will, qos=1, retain=True),
+            will=None if will is None else aiomqtt.Will(self._topics.status, will, qos=1, retain=True),
             keepalive=self._settings.keepalive,
             timeout=self._timeout_s,
             max_queued_incoming_messages=MAX_QUEUED_ACKS,
@@ -119,10 +140,10 @@ class MqttDialer:
         client.pending_calls_threshold = self._settings.window + 10
         return client
 
-    async def _subscribe(self, client: aiomqtt.Client) -> None:
-        for code in await client.subscribe(self._topics.acks, qos=1):
+    async def _subscribe(self, client: aiomqtt.Client, topic: str) -> None:
+        for code in await client.subscribe(topic, qos=1):
             if (code if isinstance(code, int) else code.value) >= 0x80:
-                raise ForwardTrouble(f"the broker refuses our topic {self._topics.acks}", cause=Cause.NOT_AUTHORISED)
+                raise ForwardTrouble(f"the broker refuses our topic {topic}", cause=Cause.NOT_AUTHORISED)
 
     def _read_files(self) -> tuple[_Tls, str | None]:
         tls = _Tls(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the host name
@@ -192,6 +213,20 @@ class _MqttUplink:
         return [message.payload for message in found]
 
 
+class _MqttLook:
+    """`Look` over one connected client."""
+
+    def __init__(self, client: aiomqtt.Client, named_errors: Callable[[], AbstractContextManager[None]]) -> None:
+        self._client = client
+        self._named_errors = named_errors
+
+    async def next(self, within_s: float | None) -> bytes | None:
+        with suppress(TimeoutError), self._named_errors():
+            async with asyncio.timeout(KEPT_S if within_s is None else within_s):
+                return bytes((await anext(self._client.messages)).payload)
+        return None
+
+
 class _Tls(ssl.SSLContext):
     """A context that remembers its socket: the library leaves it open when the handshake fails or is cancelled."""
 
@@ -204,6 +239,16 @@ class _Tls(ssl.SSLContext):
         if self._abandoned:
             self.abandon()
         return made
+
+    def send_at_once(self) -> None:
+        """Let no packet wait for the broker's TCP acknowledgement of the one before (Nagle): 40 ms at each turn.
+
+        Not before the broker has let us in: one that refuses our certificate would get our next packet first, and its
+        alert would be lost with the connection.
+        """
+        if self._made is not None:
+            with suppress(OSError):  # it is lost already, which shows at the next packet
+                self._made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def abandon(self) -> None:
         """Close the socket; a thread that is still in its handshake ends at once."""

@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agent.forward.fence import FencedDial
 from agent.forward.forwarder import Forwarder
 from agent.forward.mqtt import MqttDialer
 from agent.forward.settings import ForwardSettings
 from agent.forward.window import SendWindow
+from agent.instance import Instance
 from agent.keys import MdspKeys
 from agent.spool import Spool
 
 
 def mqtt_forwarder(
-    spool: Spool, settings: ForwardSettings, mdsp_keys: MdspKeys, *, clock: Callable[[], Mapping[str, Any]] = dict
+    spool: Spool,
+    settings: ForwardSettings,
+    mdsp_keys: MdspKeys,
+    *,
+    clock: Callable[[], Mapping[str, Any]] = dict,
+    own: Instance | None = None,
 ) -> Forwarder:
-    """Return the forwarder of `spool` over MQTT as `settings` say; `clock` is asked for each status message."""
+    """Return the forwarder of `spool` over MQTT as `settings` say; `clock` is asked for each status message.
+
+    `own`: which box this is; with it nothing is sent while another box has this identity (`agent.forward.fence`).
+    """
     dialer = MqttDialer(settings, agent_id=spool.agent_id)
-    return Forwarder(spool, dialer.dial, mdsp_keys, window=SendWindow(settings.window), clock=clock)
+    dial = dialer.dial if own is None else FencedDial(dialer.dial, dialer, own, agent_id=spool.agent_id)
+    return Forwarder(spool, dial, mdsp_keys, window=SendWindow(settings.window), clock=clock)

@@ -18,7 +18,7 @@ class ForwardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     certificate: _Path
     key: _Path
     protocol: Literal["auto", "5", "3.1.1"] = "auto"  # auto: 5, and 3.1.1 if the broker does not know 5
-    window: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 20  # documents sent and not yet acknowledged
+    window: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 200  # documents sent and not yet acknowledged
     username: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     password_file: _Path | None = None
     keepalive: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 30  # seconds

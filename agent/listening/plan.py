@@ -279,7 +279,7 @@ class _Cells:
             number = Decimal(found)
         except InvalidOperation:
             raise self.wrong(column, "is no number", "digits and a point, as in 0.01") from None
-        if not number.is_finite() or abs(number) > LARGEST or cast(int, number.as_tuple().exponent) < -15:
+        if not number.is_finite() or number.copy_abs() > LARGEST or cast(int, number.as_tuple().exponent) < -15:
             raise self.wrong(column, f"must be finite, at most {LARGEST:f}, of at most 15 decimal places")
         return number
 

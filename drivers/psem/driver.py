@@ -26,6 +26,7 @@ from drivers.psem.recognition import recognised
 from drivers.psem.second_look import look_again
 from drivers.registry import scheme_of
 from drivers.transport import Transport, fastest_baud, open_transport, start_recording
+from drivers.transport.dialled import DialledLine
 from drivers.transport.echoing import EchoTransport
 
 NS = 1_000_000_000
@@ -64,7 +65,7 @@ class PsemDriver:
             data = one.data()
             _refuse_nothing(task, data, collector.collection, broken)
             remarks = tuple(Problem("line", remark, lost=False) for remark in client.remarks())
-            return replace(
+            data = replace(
                 data,
                 broken=broken,
                 clock_change=one.clock_change,
@@ -72,6 +73,7 @@ class PsemDriver:
                 memory=_memory(client, collector.collection, data),
                 problems=(*data.problems, *remarks),
             )
+        return replace(data, problems=(*data.problems, *_remarks_on_the_call(line)))
 
 
 @dataclass(slots=True)
@@ -187,6 +189,12 @@ def _refuse_nothing(task: Task, data: MeterData, collection: Collection, broken:
         f"no register and no interval could be read{': ' if reasons else ''}{reasons}",
         advice="`mrsp tables URL` shows what the meter has",
     ).at(task.url)
+
+
+def _remarks_on_the_call(line: Transport) -> tuple[Problem, ...]:
+    """Return what is to be said once the call is over: whether it really is."""
+    remarks = line.remarks() if isinstance(line, DialledLine) else ()
+    return tuple(Problem("line", remark, lost=False) for remark in remarks)
 
 
 def _line_report(client: PsemClient, line: Transport, elapsed_ns: int) -> LineReport:

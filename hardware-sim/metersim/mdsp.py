@@ -71,13 +71,12 @@ class Mdsp:
         self._decryption = [key for key in keys if key.get("use") == "enc"]
         self._forger: Key = ECKey.generate_key("P-256", {"kid": str(self._signing.kid)})
         self._acks = 0
-        self._protocol = aiomqtt.ProtocolVersion.V5 if config.mqtt5 else aiomqtt.ProtocolVersion.V311
 
     async def run(self) -> None:
         """Serve until cancelled; connects again after a loss."""
         while True:
             try:
-                async with self._client() as client:
+                async with mdsp_client(self._config, "mdsp") as client:
                     await self._subscribe(client)
                     self.ready.set()
                     await self._converse(client)
@@ -106,28 +105,6 @@ class Mdsp:
         for task in tasks:
             if not task.cancelled():
                 task.result()
-
-    def _client(self) -> aiomqtt.Client:
-        pki = self._config.pki
-        tls = ssl.create_default_context(cafile=pki.ca)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        tls.load_cert_chain(pki.mdsp_certificate, pki.mdsp_key)
-        version: dict[str, Any] = {"protocol": self._protocol, "clean_session": False}
-        if self._protocol is aiomqtt.ProtocolVersion.V5:
-            session: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            session.SessionExpiryInterval = 3600
-            version = {"protocol": self._protocol, "clean_start": False, "properties": session}
-        client = aiomqtt.Client(
-            self._config.host,
-            self._config.port,
-            identifier="mdsp",
-            username=self._config.username,
-            password=self._config.password,
-            tls_context=tls,
-            **version,
-        )
-        client.pending_calls_threshold = 1_000
-        return client
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         for kind in (*ID_FIELDS, "status"):
@@ -164,6 +141,11 @@ class Mdsp:
         accepted: dict[str, list[str]] = defaultdict(list)
         for delivered, verdict in zip(opened, self._store.take(opened, now), strict=True):
             event = {"agent_id": delivered.agent_id, "kind": delivered.kind, "id": delivered.document_id}
+            if delivered.kind == "responses":
+                answer = json.loads(delivered.document)
+                event |= {
+                    name: answer[name] for name in ("jti", "transaction_id", "outcome", "reason") if name in answer
+                }
             self._report({**event, "seq": delivered.seq, "verdict": verdict.value})
             if verdict in {Verdict.NEW, Verdict.DUPLICATE}:
                 accepted[delivered.agent_id].append(delivered.document_id)
@@ -193,8 +175,31 @@ class Mdsp:
         return jws.serialize_compact(header, json.dumps(content), key, algorithms=[algorithm])
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`metersim mdsp DIR --broker HOST:PORT`"""
+def mdsp_client(config: MdspConfig, identifier: str) -> aiomqtt.Client:
+    """Return a client of the broker with the MDSP's certificate; its session outlives the connection."""
+    tls = ssl.create_default_context(cafile=config.pki.ca)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.load_cert_chain(config.pki.mdsp_certificate, config.pki.mdsp_key)
+    version: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
+    if config.mqtt5:
+        session: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        session.SessionExpiryInterval = 3600
+        version = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False, "properties": session}
+    client = aiomqtt.Client(
+        config.host,
+        config.port,
+        identifier=identifier,
+        username=config.username,
+        password=config.password,
+        tls_context=tls,
+        **version,
+    )
+    client.pending_calls_threshold = 1_000
+    return client
+
+
+def add_broker_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where everything is, for every command of the MDSP."""
     parser.add_argument(
         "directory", type=Path, metavar="DIR", help="certificates and keys as `metersim pki` makes them"
     )
@@ -203,6 +208,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--username")
     parser.add_argument("--password-file", type=Path)
     parser.add_argument("--mqtt", choices=("5", "3.1.1"), default="5", help="3.1.1 for `metersim broker`")
+
+
+def config_of(args: argparse.Namespace, trouble: Trouble) -> MdspConfig:
+    """Return what these arguments say."""
+    host, _, port = args.broker.rpartition(":")
+    password = args.password_file.read_text("utf-8").rstrip("\n") if args.password_file else None
+    return MdspConfig(Pki(args.directory), host, int(port), args.username, password, args.mqtt == "5", trouble)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`metersim mdsp DIR --broker HOST:PORT`"""
+    add_broker_arguments(parser)
     parser.add_argument("--drop-acks", type=int, default=0, metavar="N", help="never send the first N acknowledgements")
     parser.add_argument("--forge-acks", type=int, default=0, metavar="N", help="sign N of them with a wrong key")
     parser.add_argument("--duplicate-acks", action="store_true", help="send each acknowledgement twice")
@@ -211,10 +228,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def serve(args: argparse.Namespace) -> None:
     """Print `… ready` once subscribed, then one JSON line an event, until cancelled."""
-    host, _, port = args.broker.rpartition(":")
-    trouble = Trouble(args.drop_acks, args.forge_acks, args.duplicate_acks, args.ack_delay)
-    password = args.password_file.read_text("utf-8").rstrip("\n") if args.password_file else None
-    config = MdspConfig(Pki(args.directory), host, int(port), args.username, password, args.mqtt == "5", trouble)
+    config = config_of(args, Trouble(args.drop_acks, args.forge_acks, args.duplicate_acks, args.ack_delay))
     store = MdspStore(args.store or args.directory / "mdsp.db")
     mdsp = Mdsp(config, store, lambda event: _say(json.dumps(event)))
     try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from metersim.mdsp_verify import Delivered
 
@@ -17,6 +20,13 @@ CREATE TABLE IF NOT EXISTS document (
     agent_id TEXT NOT NULL, seq INTEGER NOT NULL, document_id TEXT NOT NULL, kind TEXT NOT NULL, sequence INTEGER,
     prev TEXT NOT NULL, digest TEXT NOT NULL, received_at TEXT NOT NULL, deliveries INTEGER NOT NULL,
     document BLOB NOT NULL, PRIMARY KEY (agent_id, seq), UNIQUE (agent_id, document_id)
+) STRICT;
+CREATE TABLE IF NOT EXISTS proof (
+    agent_id TEXT NOT NULL, seq INTEGER NOT NULL, token BLOB NOT NULL, PRIMARY KEY (agent_id, seq)
+) STRICT;
+CREATE TABLE IF NOT EXISTS request (
+    jti TEXT PRIMARY KEY, agent_id TEXT NOT NULL, transaction_id TEXT NOT NULL, action TEXT NOT NULL,
+    issued_at TEXT NOT NULL, token BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS finding (
     id INTEGER PRIMARY KEY, found_at TEXT NOT NULL, agent_id TEXT NOT NULL, what TEXT NOT NULL
@@ -45,6 +55,22 @@ class Stored:
     digest: str
     deliveries: int
     document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request that was issued, and the answers that came to it, in the order of the chain."""
+
+    jti: str
+    agent_id: str
+    transaction_id: str
+    action: str
+    answers: tuple[dict[str, Any], ...]
+
+    @property
+    def outcome(self) -> str:
+        """The last one; "unanswered" without any."""
+        return str(self.answers[-1]["outcome"]) if self.answers else "unanswered"
 
 
 class MdspStore:
@@ -83,6 +109,32 @@ class MdspStore:
         with self._lock:
             return [Stored(*row) for row in self._db.execute(query, (agent_id,))]
 
+    def asked(self, jti: str, request: dict[str, Any], token: bytes, now: datetime) -> None:
+        """Remember a request before it is sent."""
+        row = (jti, request["aud"], request["transaction_id"], request["action"], now.isoformat(), token)
+        with self._lock:
+            self._db.execute("INSERT INTO request VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def requests(self) -> list[Asked]:
+        """Return what was asked for and what was answered, oldest request first."""
+        answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for one in self.documents():
+            if one.kind == "responses":
+                answer = json.loads(one.document)
+                answers[answer["jti"]].append(answer)
+        query = "SELECT jti, agent_id, transaction_id, action FROM request ORDER BY issued_at, jti"
+        with self._lock:
+            return [
+                Asked(jti, agent_id, transaction_id, action, tuple(answers[jti]))
+                for jti, agent_id, transaction_id, action in self._db.execute(query)
+            ]
+
+    def tokens(self, agent_id: str) -> list[tuple[int, bytes]]:
+        """Return the sealed documents (link, JWS) of one agent as they came, in the order of its chain."""
+        with self._lock:
+            query = "SELECT seq, token FROM proof WHERE agent_id = ? ORDER BY seq"
+            return self._db.execute(query, (agent_id,)).fetchall()
+
     def findings(self) -> list[str]:
         """Return what was refused, oldest first."""
         with self._lock:
@@ -114,6 +166,8 @@ class MdspStore:
                         delivered.prev, delivered.digest, now, delivered.document,
                     ),
                 )  # fmt: skip
+                proof = (delivered.agent_id, delivered.seq, delivered.token)
+                self._db.execute("INSERT INTO proof VALUES (?, ?, ?)", proof)
             case Verdict.DUPLICATE:
                 self._db.execute(
                     "UPDATE document SET deliveries = deliveries + 1 WHERE agent_id = ? AND seq = ?",

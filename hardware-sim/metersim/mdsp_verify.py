@@ -10,7 +10,7 @@ import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +30,7 @@ ID_FIELDS = {
 }
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_OUTCOMES = frozenset({"accepted", "refused", "done", "given_up", "cancelled"})
 _READING_FIELDS = ("method", "purpose", "meter", "clock", "registers", "checks")
 _TIMES = ("read_started_at", "read_finished_at")
 _REFUSED = (JoseError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
@@ -51,6 +52,7 @@ class Delivered:
     prev: str
     digest: str
     document: bytes
+    token: bytes = field(default=b"", compare=False, repr=False)  # the JWS: the proof of all this
 
 
 class Registry:
@@ -87,7 +89,8 @@ def open_sealed(topic: str, payload: bytes, registry: Registry, decryption: Sequ
         raise Refused(f"topic {topic!r:.120} is not one of ours")
     agent_id, kind = levels[2], levels[3]
     try:
-        token = _decrypt(payload, decryption) if payload.count(b".") == 4 else payload
+        encrypted = payload.startswith(b"{") or payload.count(b".") == 4
+        token = _decrypt(payload, decryption) if encrypted else payload
         signed = jws.deserialize_compact(token, registry.keys(agent_id), registry=_SIGNED)
     except _REFUSED as err:
         raise Refused(f"agent {agent_id}: {err}") from err
@@ -99,7 +102,9 @@ def open_sealed(topic: str, payload: bytes, registry: Registry, decryption: Sequ
     document = _parse(signed.payload)
     document_id, sequence = _check(document, agent_id, kind)
     digest = urlsafe_b64encode(hashlib.sha256(token).digest()).decode().rstrip("=")
-    return Delivered(agent_id, kind, document_id, sequence, header["seq"], header["prev"], digest, signed.payload)
+    return Delivered(
+        agent_id, kind, document_id, sequence, header["seq"], header["prev"], digest, signed.payload, token
+    )
 
 
 class _SignedRegistry(jws.JWSRegistry):
@@ -130,7 +135,7 @@ _SIGNED = _SignedRegistry(
         "prev": HeaderParameter("Digest of the link before", "str", required=True),
     },
 )
-_ENCRYPTED = _EncryptedRegistry(algorithms=["ECDH-ES", "A256GCM", "DEF"])
+_ENCRYPTED = _EncryptedRegistry(algorithms=["ECDH-ES", "ECDH-ES+A256KW", "A256GCM", "DEF"])
 
 
 def _decrypt(payload: bytes, keys: Sequence[Key]) -> bytes:
@@ -139,14 +144,26 @@ def _decrypt(payload: bytes, keys: Sequence[Key]) -> bytes:
     failure: Exception = Refused("no key decrypts it")
     for key in keys:
         try:
-            opened = jwe.decrypt_compact(payload, key, registry=_ENCRYPTED)
+            protected, plaintext = _opened(payload, key)
         except Exception as err:  # noqa: BLE001  (cryptography's InvalidTag has no base of its own)
             failure = err
             continue
-        if opened.protected.get("cty") != "mrsp+jws" or opened.plaintext is None:
+        if protected.get("cty") != "mrsp+jws" or plaintext is None:
             raise Refused("what was encrypted is no document")
-        return opened.plaintext
+        return plaintext
     raise Refused(f"it cannot be decrypted: {failure!r:.200}")
+
+
+def _opened(payload: bytes, key: Key) -> tuple[dict[str, Any], bytes | None]:
+    """Decrypt the compact form, or the part of the general JSON form that is for `key`."""
+    if not payload.startswith(b"{"):
+        compact = jwe.decrypt_compact(payload, key, registry=_ENCRYPTED)
+        return dict(compact.protected), compact.plaintext
+    whole: Any = json.loads(payload)
+    ours = [one for one in whole["recipients"] if one["header"]["kid"] == key.kid]
+    ours_alone: Any = {**whole, "recipients": ours}
+    opened = jwe.decrypt_json(ours_alone, key, registry=_ENCRYPTED)
+    return dict(opened.protected or {}), opened.plaintext
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -178,6 +195,8 @@ def _check(document: dict[str, Any], agent_id: str, kind: str) -> tuple[str, int
     if document.get("agent_id") != agent_id:
         raise Refused(f"{document_id}: agent_id {document.get('agent_id')!r:.80} on the topic of {agent_id}")
     sequence = document.get("sequence")
+    if kind == "responses" and (document.get("outcome") not in _OUTCOMES or not isinstance(document.get("jti"), str)):
+        raise Refused(f"{document_id}: a response without the outcome or the jti of its request")
     if kind != "readings":
         return document_id, sequence if isinstance(sequence, int) else None
     if document.get("schema") != "mrsp.reading/1":

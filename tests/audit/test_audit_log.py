@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.audit import AuditLog
-from agent.audit_verify import entries, older_files, verify
+from agent.audit_files import older_files
+from agent.audit_verify import entries, verify
 from agent.cli.audit import writes_of
 from agent.cli.main import COMMANDS, Entry, main
 from agent.errors import LocalTrouble

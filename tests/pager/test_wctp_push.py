@@ -17,9 +17,10 @@ import pytest
 from drivers.errors import UsageError
 from drivers.pager.driver import PagerDriver
 from drivers.pager.jobs import JobStore
+from drivers.pager.push_settings import PushSettings
 from drivers.pager.wctp_decode import decode
 from drivers.pager.wctp_encode import encode
-from drivers.pager.wctp_push import MOST_OCTETS, PushSettings, push_endpoint, serve_push
+from drivers.pager.wctp_push import MOST_OCTETS, push_endpoint, serve_push
 from drivers.pager.wctp_values import (
     Alphanumeric,
     Confirmation,

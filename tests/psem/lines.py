@@ -14,7 +14,7 @@ from drivers.errors import LineLost
 from drivers.psem.authentication import Challenge
 from drivers.psem.client import PsemClient
 from drivers.psem.codes import ResponseCode
-from drivers.psem.meter import MeterEvent, MeterLimits, MeterSession, Served, SpeedChanged
+from drivers.psem.meter import Authenticator, MeterEvent, MeterLimits, MeterSession, Served, SpeedChanged
 from drivers.psem.options import PsemOptions
 from drivers.psem.replies import Authentication, IdentifyReply
 from drivers.psem.services import Authenticate, Identify, Request
@@ -236,14 +236,13 @@ class Line:
         back: Direction | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        authenticator = handler if isinstance(handler, Tables) and handler.keys else None
         self.meter = MeterSession(
             handler,
             self.loop.time(),
             options=options,
-            limits=limits or MeterLimits(c1221=isinstance(handler, Tables) and handler.reply.standard == 2),
+            limits=limits or MeterLimits(c1221=_speaks_c1221(handler)),
             baud=baud,
-            authenticator=authenticator,
+            authenticator=_authenticator(handler),
         )
         self.there = there or Direction()
         self.back = back or Direction()
@@ -356,6 +355,14 @@ class Line:
             piece = bytes(octet ^ 0x5A for octet in piece)
         self._inbox += piece
         self._arrived.set()
+
+
+def _speaks_c1221(handler: object) -> bool:
+    return isinstance(handler, Tables) and handler.reply.standard == 2
+
+
+def _authenticator(handler: object) -> Authenticator | None:
+    return handler if isinstance(handler, Tables) and handler.keys else None
 
 
 def visit(

@@ -1,0 +1,32 @@
+"""Where requests wait between the connection, which must not wait, and the handler: a few, and small ones."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from agent.requests.message import MAX_REQUEST_OCTETS
+
+MOST_WAITING = 100  # the MDSP asks again for what gets no answer
+
+
+class Inbox:
+    """A short queue. `dropped` counts what did not fit: too many at once, or too large."""
+
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(most)
+        self.dropped = 0
+
+    def put(self, token: bytes) -> None:
+        """Take what came on the request topic; never waits."""
+        if len(token) > MAX_REQUEST_OCTETS or self._waiting.full():
+            self.dropped += 1
+        else:
+            self._waiting.put_nowait(token)
+
+    async def get(self, wait_s: float) -> bytes | None:
+        """Return the next one; None if none comes in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                return await self._waiting.get()
+        return None
