@@ -48,10 +48,10 @@ async def test_a_cancellation_is_not_lost_in_a_broken_connection(
     broker = Broker()
 
     @asynccontextmanager
-    async def connected() -> AsyncIterator[Broker]:
+    async def connected(_config: MdspConfig, _identifier: str) -> AsyncIterator[Broker]:
         yield broker
 
-    monkeypatch.setattr(mdsp, "_client", connected)
+    monkeypatch.setattr("metersim.mdsp.mdsp_client", connected)
     running = asyncio.create_task(mdsp.run())
     await mdsp.ready.wait()
     broker.gone.set()
