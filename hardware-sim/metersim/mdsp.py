@@ -29,6 +29,7 @@ from metersim.mdsp_verify import ID_FIELDS, Delivered, Refused, Registry, open_s
 from metersim.pki import Pki
 
 RETRY_S = 1.0
+CANCEL_AGAIN_S = 0.2
 MAX_IDS_PER_ACK = 500
 _log = logging.getLogger("metersim.mdsp")
 
@@ -99,8 +100,10 @@ class Mdsp:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
+            while left := [task for task in tasks if not task.done()]:
+                for task in left:
+                    task.cancel()  # again if need be: `asyncio.wait_for` of Python 3.11, in the library, may forget it
+                await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in tasks:
             if not task.cancelled():

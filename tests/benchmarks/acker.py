@@ -1,6 +1,7 @@
 """The least that an MDSP must do, and nothing more, so that the agent is measured and not its other end.
 
-Counts what arrives and signs for the documents in the order in which they were made: `reading-0001`, …
+Sees that each link follows the one before, and signs for it under the name that such links have: `reading-0001`, …
+Says `out of order` where one does not; a link that comes again is signed for again.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import json
 import ssl
 import sys
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +38,24 @@ async def acknowledge(pki: Pki, port: int) -> None:
         sys.stdout.flush()
         messages = client.messages
         while True:
-            await anext(messages)
-            count = 1
-            while len(messages) and count < MOST_IDS:
-                await anext(messages)
-                count += 1
-            ids = [f"reading-{number:04d}" for number in range(done + 1, done + count + 1)]
-            done += count
+            links = [link_of(await anext(messages))]
+            while len(messages) and len(links) < MOST_IDS:
+                links.append(link_of(await anext(messages)))
+            for link in links:
+                if link > done + 1:
+                    sys.stdout.write(f"out of order: {link} after {done}\n")
+                    sys.stdout.flush()
+                done = max(done, link)
+            ids = [f"reading-{link:04d}" for link in links]
             token = jws.serialize_compact(header, json.dumps({"acknowledged": ids}), key, algorithms=["ES256"])
             await client.publish(f"mdsp/v1/{AGENT}/acks", token, qos=1)
             await asyncio.sleep(COMMIT_S)
+
+
+def link_of(message: aiomqtt.Message) -> int:
+    """Return the number of a signed document, unverified."""
+    header = bytes(message.payload).split(b".", 1)[0]
+    return int(json.loads(urlsafe_b64decode(header + b"=" * (-len(header) % 4)))["seq"])
 
 
 if __name__ == "__main__":

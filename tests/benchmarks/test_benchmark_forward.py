@@ -61,8 +61,9 @@ async def sealed_and_spooled(gateway: Gateway, name: str) -> tuple[float, float,
     )
     sealer = Sealer(load_device_key(device))
     async with await Spool.open(gateway.directory / name, agent_id=AGENT, sealer=sealer) as spool:
+        documents = made()
         began = time.perf_counter()
-        await fill_together(spool)
+        await fill_together(spool, documents)
         kept_s = time.perf_counter() - began
         payloads = [one.body for one in await spool.pending(len(DOCUMENTS))]
         began = time.perf_counter()
@@ -70,10 +71,14 @@ async def sealed_and_spooled(gateway: Gateway, name: str) -> tuple[float, float,
         return kept_s, time.perf_counter() - began, payloads
 
 
-async def fill_together(spool: Spool) -> None:
-    """Add readings that are made already, but for their number."""
-    made = {name: reading(AGENT, name, 1, padding=PADDING) for name in map("reading-{:04d}".format, DOCUMENTS)}
-    left = iter(made.items())
+def made() -> dict[str, bytes]:
+    """Return readings that are ready but for their number, by id."""
+    return {name: reading(AGENT, name, 1, padding=PADDING) for name in map("reading-{:04d}".format, DOCUMENTS)}
+
+
+async def fill_together(spool: Spool, documents: dict[str, bytes]) -> None:
+    """Add documents as visits do that end together."""
+    left = iter(documents.items())
 
     async def visit() -> None:
         for name, document in left:

@@ -17,6 +17,8 @@ from tempfile import TemporaryDirectory
 
 from agent import spool_store
 from agent.keys import create_device_key
+from tests.crash import backlog
+from tests.crash.backlog_place import drained_backlog
 from tests.crash.file_layer import file_layer
 from tests.crash.lives import Known, Lives
 from tests.crash.phases import Phase
@@ -34,10 +36,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=10_000, help="how many (default: %(default)s)")
     parser.add_argument("--seed", default="1", help="another word, other instants (default: %(default)s)")
     parser.add_argument("--power-cuts", type=int, metavar="N", help="below the spool, N states of the disk, instead")
+    parser.add_argument("--backlog", type=int, metavar="N", help="drain N documents that piled up, instead")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="work here, and leave everything for a look")
     asked = parser.parse_args(arguments)
     if asked.power_cuts is not None:
         return cut_power(asked.power_cuts, asked.seed)
+    if asked.backlog is not None:
+        with TemporaryDirectory(prefix="backlog-") as name:
+            drained, complaints = drained_backlog(Path(name), asked.backlog, limit_s=max(60.0, asked.backlog / 100))
+        print(*backlog.report(drained), complaints, sep="\n", end="")
+        return 1 if complaints else 0
     if asked.keep is not None:
         asked.keep.mkdir(parents=True)
         return kill(asked.keep, asked.kills, asked.seed)

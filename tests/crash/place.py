@@ -88,23 +88,26 @@ def running_place(directory: Path) -> Iterator[Place]:
             url = stack.enter_context(simulator("meter", "--scenario", scenario, *still))
             text += _METER.format(number=number, url=url)
         (directory / "mrsp.toml").write_text(text)
-        broker = stack.enter_context(_started(_mosquitto(directory, port), "running", stderr=subprocess.PIPE))
+        broker = stack.enter_context(running_mosquitto(directory, port))
         mdsp = [sys.executable, "-m", "metersim", "mdsp", str(directory / "pki"), "--broker", f"localhost:{port}"]
         mdsp += ["--store", str(directory / "mdsp.db")]
-        yield Place(directory, (broker, stack.enter_context(_started(mdsp, "ready", stdout=subprocess.PIPE))))
+        yield Place(directory, (broker, stack.enter_context(started(mdsp, "ready", stdout=subprocess.PIPE))))
 
 
-def _mosquitto(directory: Path, port: int) -> list[str]:
+@contextmanager
+def running_mosquitto(directory: Path, port: int) -> Iterator[IO[bytes]]:
+    """Run a mosquitto with the certificates in `directory`/pki; yield the little that it logs."""
     pki, file = directory / "pki", directory / "mosquitto.conf"
     file.write_text(
         f"listener {port} 127.0.0.1\ncafile {pki}/ca.crt\ncertfile {pki}/broker.crt\nkeyfile {pki}/broker.key\n"
         "require_certificate true\nuse_identity_as_username true\nuser root\nlog_dest stderr\n"
     )
-    return [MOSQUITTO, "-c", str(file)]
+    with started([MOSQUITTO, "-c", str(file)], "running", stderr=subprocess.PIPE) as log:
+        yield log
 
 
 @contextmanager
-def _started(command: list[str], ready: str, **pipe: int) -> Iterator[IO[bytes]]:
+def started(command: list[str], ready: str, **pipe: int) -> Iterator[IO[bytes]]:
     """Start a program and wait until it says that it is `ready`; yield its output, which does not block."""
     with subprocess.Popen(command, bufsize=0, **pipe) as process:  # type: ignore[call-overload]
         said: IO[bytes] = process.stdout or process.stderr
