@@ -88,7 +88,7 @@ class Attendant:
         try:
             await self.ledger.given_up(read.meter, read.due, given_up.at, given_up.reason, given_up.why)
             ours = read.failure is not None and read.failure.about == "box"
-            if not ours and not read.brought:
+            if not ours and not read.brought and given_up.why != "cancelled":
                 await self.follower.not_reached(self.order_for(read), given_up.detail, given_up.at)
         except Exception:  # noqa: BLE001 - a bug in a report must not stop the schedule
             _log.exception("%s: that its read was given up cannot be told", read.meter)

@@ -20,6 +20,7 @@ from agent.lines import ModemBank, key_of
 from agent.listening.pager_settings import PagerSettings
 from agent.listening.settings import RadioSettings
 from agent.order import Order, Text
+from agent.requests.settings import RequestSettings
 from agent.schedule import parse_duration
 from agent.scheduling.reads import Standing
 from agent.scheduling.settings import (
@@ -149,6 +150,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pager_push: PushSettings | None = None
     cmep: Dialect = Dialect()
     call_in: CallInSettings | None = None
+    requests: RequestSettings | None = None
     meters: tuple[MeterSection, ...] = ()
 
     def __post_init__(self) -> None:
@@ -160,6 +162,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         self.standings()
         if self.forward is not None and self.keys.mdsp is None:
             raise ValueError("`forward` needs `keys.mdsp`: acknowledgements are verified with the MDSP's keys")
+        if self.requests is not None and self.forward is None:
+            raise ValueError("`requests` needs `forward`: they come from the broker that takes the readings")
 
     @property
     def banks(self) -> dict[str, ModemBank]:

@@ -151,8 +151,11 @@ def folded(lines: Iterable[Line], begin: datetime, end: datetime, before: Roster
     for entry in _expected(rosters, begin, end):
         entries.setdefault((entry.meter, entry.due), entry)
     for line in told:
-        if (known := entries.get((line.meter, line.due))) is not None:
-            entries[line.meter, line.due] = _after(known, line)
+        read = line.meter, line.due
+        if isinstance(line, GivenUp) and line.why == "cancelled":
+            entries.pop(read, None)  # taken back: nobody expects it any more
+        elif (known := entries.get(read)) is not None:
+            entries[read] = _after(known, line)
     found = (replace(one, acknowledged_at=acknowledged.get(one.reading_id or "")) for one in entries.values())
     return tuple(sorted(found, key=lambda one: (one.due, one.meter)))
 

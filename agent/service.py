@@ -29,6 +29,7 @@ from agent.keeping import keep, open_spool
 from agent.keys import MdspKeys
 from agent.ledger import LEDGER, Ledger
 from agent.notify import notify, watchdog_interval_s
+from agent.requests.inbox import Inbox
 from agent.schedule import EPOCH
 from agent.scheduling.book import ScheduleBook
 from agent.scheduling.scheduler import Moment, Scheduler
@@ -42,8 +43,17 @@ PROOF_EVERY_S = 900.0  # how often the status message's clock proof is renewed
 _log = logging.getLogger("agent.service")
 
 
-def forwarder_of(config: Config, spool: Spool, keys: MdspKeys, clock: Callable[[], Mapping[str, Any]]) -> Forwarder:
-    """Return the forwarder that the configuration describes; its files are named from the configuration's directory."""
+def forwarder_of(
+    config: Config,
+    spool: Spool,
+    keys: MdspKeys,
+    clock: Callable[[], Mapping[str, Any]],
+    requests: Callable[[bytes], None] | None = None,
+) -> Forwarder:
+    """Return the forwarder that the configuration describes; its files are named from the configuration's directory.
+
+    `requests` is given what the MDSP asks for.
+    """
     settings = config.settings.forward
     if settings is None:
         raise ConfigError("there is no [forward] section", advice="add one to say which broker takes the readings")
@@ -54,7 +64,7 @@ def forwarder_of(config: Config, spool: Spool, keys: MdspKeys, clock: Callable[[
         key=str(config.path(settings.key)),
         password_file=str(config.path(settings.password_file)) if settings.password_file else None,
     )
-    return mqtt_forwarder(spool, resolved, keys, clock=clock)
+    return mqtt_forwarder(spool, resolved, keys, clock=clock, requests=requests)
 
 
 def push_settings(config: Config, settings: PushSettings) -> PushSettings:
@@ -101,13 +111,20 @@ class Service:
         yield "clock", self._renew_proof(spool)
         yield "recordings", tend_recordings(recordings_of(config), spool, self._now)
         yield "accounts", keep_accounts(config, self._ledger, spool, self._known_now)
+        inbox = None if settings.requests is None else Inbox()
         if settings.forward is not None and keys is not None:
-            yield "forward", forwarder_of(config, spool, keys, self._clock_status).run()
+            ask = None if inbox is None else inbox.put
+            yield "forward", forwarder_of(config, spool, keys, self._clock_status, ask).run()
         orders = {meter.name: order_of(config, meter) for meter in settings.meters}
         attendant = Attendant(config, orders, self._box, spool, follower, self._ledger, self._moment)
         dice = random.Random()  # noqa: S311 - it spreads the load, and keeps no secret
         schedule = Scheduler(settings.standings(), settings.schedule.limits(), book, attendant, dice)
         yield "schedule", self._once_asked(schedule.run)
+        if settings.requests is not None and inbox is not None and keys is not None:
+            from agent.requests.work import handle_requests  # noqa: PLC0415 - only where the MDSP may ask
+
+            asking = partial(handle_requests, config, settings.requests, inbox, (keys, spool, schedule), self._moment)
+            yield "requests", self._once_asked(asking)
         if settings.call_in is not None:
             from agent.call_in_service import sleepers_of, take_calls  # noqa: PLC0415 - most gateways are not called
             from agent.receiving import ScheduledCalls  # noqa: PLC0415

@@ -51,6 +51,7 @@ COMMANDS = {
     "listen": Entry(
         "listen", "listen to meters that send by themselves", "mrsp listen radio --plan plan.csv --seconds 60"
     ),
+    "requests": Entry("requests", "what the MDSP asked for and was answered", "mrsp requests list --config mrsp.toml"),
     "schedule": Entry(
         "schedule", "when each meter is read, and ask for a read", "mrsp schedule show --config mrsp.toml"
     ),

@@ -12,7 +12,7 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,24 @@ _log = logging.getLogger("agent.forward.mqtt")
 
 
 class MqttDialer:
-    """Makes connections for one agent; remembers which version of MQTT the broker speaks."""
+    """Makes connections for one agent; remembers which version of MQTT the broker speaks.
 
-    def __init__(self, settings: ForwardSettings, *, agent_id: str, timeout_s: float = BROKER_TIMEOUT_S) -> None:
+    `requests` is given what comes on the request topic, at once, and must not wait; None: nobody listens there.
+    """
+
+    def __init__(
+        self,
+        settings: ForwardSettings,
+        *,
+        agent_id: str,
+        timeout_s: float = BROKER_TIMEOUT_S,
+        requests: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._topics = Topics(agent_id)
         self._timeout_s = timeout_s
         self._version = _V311 if settings.protocol == "3.1.1" else _V5
+        self._requests = requests
         self._proven = False  # this version has connected
 
     @asynccontextmanager
@@ -60,7 +71,8 @@ class MqttDialer:
         try:
             with self._named_errors(complaints):
                 await self._subscribe(client, self._topics.acks)
-            yield _MqttUplink(client, self._timeout_s, lambda: self._named_errors(complaints))
+                listeners = await self._hear_requests(client)
+            yield _MqttUplink(client, self._timeout_s, lambda: self._named_errors(complaints), listeners)
         finally:
             with suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
@@ -141,9 +153,16 @@ class MqttDialer:
         return client
 
     async def _subscribe(self, client: aiomqtt.Client, topic: str) -> None:
-        for code in await client.subscribe(topic, qos=1):
-            if (code if isinstance(code, int) else code.value) >= 0x80:
-                raise ForwardTrouble(f"the broker refuses our topic {topic}", cause=Cause.NOT_AUTHORISED)
+        if not await _granted(client, topic):
+            raise ForwardTrouble(f"the broker refuses our topic {topic}", cause=Cause.NOT_AUTHORISED)
+
+    async def _hear_requests(self, client: aiomqtt.Client) -> Mapping[str, Callable[[bytes], None]]:
+        """Listen to the request topic, where somebody wants to hear it; readings are forwarded with it or without."""
+        if self._requests is None:
+            return {}
+        if not await _granted(client, self._topics.requests):
+            _log.warning("the broker refuses our topic %s: no request will come", self._topics.requests)
+        return {self._topics.requests: self._requests}
 
     def _read_files(self) -> tuple[_Tls, str | None]:
         tls = _Tls(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the host name
@@ -194,9 +213,14 @@ class _MqttUplink:
     """`Uplink` over one connected client."""
 
     def __init__(
-        self, client: aiomqtt.Client, timeout_s: float, named_errors: Callable[[], AbstractContextManager[None]]
+        self,
+        client: aiomqtt.Client,
+        timeout_s: float,
+        named_errors: Callable[[], AbstractContextManager[None]],
+        listeners: Mapping[str, Callable[[bytes], None]],
     ) -> None:
         self._client = client
+        self._listeners = listeners
         self._timeout_s = timeout_s
         self._named_errors = named_errors
 
@@ -210,7 +234,15 @@ class _MqttUplink:
             found = [await anext(messages)]
             while len(messages):
                 found.append(await anext(messages))
-        return [message.payload for message in found]
+        acknowledgements: list[bytes] = []
+        for message in found:
+            self._listeners.get(message.topic.value, acknowledgements.append)(message.payload)
+        return acknowledgements
+
+
+async def _granted(client: aiomqtt.Client, topic: str) -> bool:
+    codes = await client.subscribe(topic, qos=1)
+    return all((code if isinstance(code, int) else code.value) < 0x80 for code in codes)
 
 
 class _MqttLook:

@@ -22,11 +22,13 @@ def mqtt_forwarder(
     *,
     clock: Callable[[], Mapping[str, Any]] = dict,
     own: Instance | None = None,
+    requests: Callable[[bytes], None] | None = None,
 ) -> Forwarder:
     """Return the forwarder of `spool` over MQTT as `settings` say; `clock` is asked for each status message.
 
     `own`: which box this is; with it nothing is sent while another box has this identity (`agent.forward.fence`).
+    `requests` is given what the MDSP sends on the request topic.
     """
-    dialer = MqttDialer(settings, agent_id=spool.agent_id)
+    dialer = MqttDialer(settings, agent_id=spool.agent_id, requests=requests)
     dial = dialer.dial if own is None else FencedDial(dialer.dial, dialer, own, agent_id=spool.agent_id)
     return Forwarder(spool, dial, mdsp_keys, window=SendWindow(settings.window), clock=clock)

@@ -51,5 +51,9 @@ class Topics:
         return f"mrsp/v1/{self.agent_id}/status"
 
     @property
+    def requests(self) -> str:
+        return f"mdsp/v1/{self.agent_id}/requests"
+
+    @property
     def acks(self) -> str:
         return f"mdsp/v1/{self.agent_id}/acks"

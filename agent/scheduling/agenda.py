@@ -130,6 +130,13 @@ class Agenda:
         self._requests[request.request_id] = read
         return read
 
+    def withdraw(self, request_id: str, now: datetime) -> Settled | None:
+        """Let go of a request that was taken back; None if it is not waiting here: under way, over, or unknown."""
+        read = self._requests.get(request_id)
+        if read is None or read.stage is Stage.VISITING:
+            return None
+        return self._give_up(read, now, "cancelled")
+
     def advance(self, now: datetime) -> list[Settled]:
         """Let everything happen that is due by `now`; return what was given up or missed."""
         found: list[Settled] = []

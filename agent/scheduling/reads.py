@@ -30,6 +30,7 @@ WHYS = {
     "did_not_call": "the meter did not call",
     "calls_used_up": "the number was called as often as it may be in a day",
     "not_configured": "the meter is not in the configuration any more",
+    "cancelled": "it was taken back by whoever asked for it",
 }
 
 

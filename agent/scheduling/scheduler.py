@@ -20,6 +20,7 @@ from agent.scheduling.agenda import Agenda, Limits
 from agent.scheduling.book import ScheduleBook
 from agent.scheduling.reads import WHYS, GivenUp, Missed, Read, Request, Settled, Stage, Standing
 from agent.scheduling.retry import Dice, Failure
+from agent.scheduling.store import Row
 from agent.scheduling.taking_up import AHEAD, INTERRUPTED, take_up
 from agent.together import end_all
 from agent.utc_text import utc_text
@@ -96,6 +97,8 @@ class Scheduler:
         self._tellers = asyncio.Semaphore(TOLD_AT_ONCE)
         self._doubtful: dict[str, tuple[int, str]] = {}  # read while the time was not known: when, and the reading
         self._seen = -1
+        self._asked = False  # by this process: look for requests whatever the file says
+        self._withdrawals: list[tuple[str, asyncio.Future[bool]]] = []
         self._closing: set[str] = set()  # requests whose give-up is being told
         self._prune_at: datetime | None = None
 
@@ -109,6 +112,28 @@ class Scheduler:
         finally:
             await end_all([*self._visits, *self._telling])
 
+    async def ask(self, request: Request) -> Request:
+        """Take a request at once, durably; return it as it is kept: that of the first time, if it was asked before."""
+        kept = await self._book.call(self._book.store.ask, request)
+        self._asked = True
+        self._wake.set()
+        return kept
+
+    async def withdraw(self, request_id: str) -> bool:
+        """Take a request back, durably; False if it is not waiting: under way, over, or never asked.
+
+        Waits for the time to be known, as everything that is set down does.
+        """
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._withdrawals.append((request_id, answer))
+        self._asked = True
+        self._wake.set()
+        return await answer
+
+    async def row(self, meter: str, due: datetime) -> Row | None:
+        """Return what became of a read so far; None if it was not tried yet."""
+        return await self._book.call(self._book.store.row, meter, due)
+
     async def request(self, request: Request) -> Request:
         """Take a request, durably; return it as it is kept. Asked twice by the same id, it is read once.
 
@@ -117,7 +142,7 @@ class Scheduler:
         if not self._agenda.knows(request.meter):
             raise UsageError(f"no meter {request.meter!r} is read here", advice="`mrsp schedule show` lists them")
         kept = await self._book.call(self._book.store.ask, request)
-        self._seen = -1
+        self._asked = True
         self._wake.set()
         return kept
 
@@ -152,6 +177,7 @@ class Scheduler:
         await self._see_to_visits()
         if moment.known:
             await self._see_to_requests(moment.at)
+            await self._see_to_withdrawals(moment.at)
             await self._prune(moment.at)
         await self._set_down(self._agenda.advance(moment.at))
         while (read := self._agenda.start(moment.at)) is not None:
@@ -204,8 +230,9 @@ class Scheduler:
             await self._set_down(settled)
 
     async def _see_to_requests(self, now: datetime) -> None:
+        asked, self._asked = self._asked, False
         seen = await self._for_sure(self._book.store.version_seen)
-        if seen == self._seen:
+        if seen == self._seen and not asked:
             return
         for request in await self._for_sure(self._book.store.requests):
             if request.request_id in self._closing:
@@ -216,6 +243,16 @@ class Scheduler:
                 _log.info("%s: a %s read was asked for by %s", read.meter, request.purpose, request.requested_by)
                 await self._world.asked(read)
         self._seen = seen
+
+    async def _see_to_withdrawals(self, now: datetime) -> None:
+        while self._withdrawals:
+            request_id, answer = self._withdrawals.pop(0)
+            given_up = self._agenda.withdraw(request_id, now)
+            if given_up is not None:
+                await self._for_sure(self._book.store.settle, [given_up])  # before anybody hears that it is not read
+                await self._set_down([given_up])
+            if not answer.done():
+                answer.set_result(given_up is not None)
 
     async def _set_down(self, settled: Iterable[Settled]) -> None:
         plain: list[Settled] = []

@@ -187,6 +187,13 @@ class ScheduleStore:
         with self._database.reading("read") as db:
             return tuple(map(_request, db.execute(query, (_number(since),)).fetchall()))
 
+    def row(self, meter: str, due: datetime) -> Row | None:
+        """Return what became of one read so far; None if it was not tried yet, or is long settled."""
+        query = f"SELECT {_READ} FROM read WHERE meter = ? AND due = ?"  # noqa: S608
+        with self._database.reading("read") as db:
+            found = db.execute(query, (meter, _number(due))).fetchone()
+        return None if found is None else _row(found)
+
     def rows(self, since: datetime) -> list[Row]:
         """Return the reads that changed since then or are open, and the newest of each meter, oldest first."""
         query = (

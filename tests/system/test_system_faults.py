@@ -170,7 +170,7 @@ def test_a_wrong_baud_rate_is_a_silent_or_noisy_line(tmp_path: Path) -> None:
         (("/dev/null", "--rule-set=none"), 2, "ubp-2000"),
         (("/dev/null", "--dials=0"), 2, "dials"),
         (("/dev/null", "--since=yesterday"), 2, "is not a time"),
-        (("/dev/null", "--password-file=/nowhere"), 6, "cannot be read"),
+        (("/dev/null", "--password-file=/nowhere"), 6, "there is no /nowhere.*chmod 600"),
         ((), 2, "usage"),
     ],
 )
