@@ -14,12 +14,15 @@ from agent.anomalies import AnomalySettings
 from agent.call_in_settings import CallInSettings
 from agent.clock.settings import ClockSettings
 from agent.cmep.dialect import Dialect
+from agent.credentials import is_credential
 from agent.errors import ConfigError, UsageError
 from agent.forward.settings import ForwardSettings
+from agent.identity.layout import CERTIFICATE_FILE
 from agent.lines import ModemBank, key_of
 from agent.listening.pager_settings import PagerSettings
 from agent.listening.settings import RadioSettings
 from agent.order import Order, Text
+from agent.outlet_settings import OutletSettings
 from agent.requests.settings import RequestSettings
 from agent.schedule import parse_duration
 from agent.scheduling.reads import Standing
@@ -151,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cmep: Dialect = Dialect()
     call_in: CallInSettings | None = None
     requests: RequestSettings | None = None
+    outlet: OutletSettings = OutletSettings()
     meters: tuple[MeterSection, ...] = ()
 
     def __post_init__(self) -> None:
@@ -164,6 +168,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`forward` needs `keys.mdsp`: acknowledgements are verified with the MDSP's keys")
         if self.requests is not None and self.forward is None:
             raise ValueError("`requests` needs `forward`: they come from the broker that takes the readings")
+        self.outlet.check(forwards=self.forward is not None, verifies=self.keys.mdsp is not None)
 
     @property
     def banks(self) -> dict[str, ModemBank]:
@@ -204,8 +209,8 @@ class Config:
     base: Path  # directory of the file
 
     def path(self, text: str) -> Path:
-        """Return a path of the configuration; relative ones start at the file's directory."""
-        return self.base / Path(text).expanduser()
+        """Return a path of the configuration; relative ones start at the file's directory. A credential is none."""
+        return Path(text) if is_credential(text) else self.base / Path(text).expanduser()
 
     @property
     def agent_id(self) -> str:
@@ -224,6 +229,12 @@ class Config:
     def recording_directory(self) -> Path:
         directory = self.settings.recordings.directory
         return self.path(directory) if directory else self.state_directory / "recordings"
+
+    @property
+    def tls_certificate(self) -> Path:
+        """The certificate that the broker is shown."""
+        forward = self.settings.forward
+        return self.path(forward.certificate) if forward is not None else self.key_directory / CERTIFICATE_FILE
 
     @property
     def spool_file(self) -> Path:

@@ -6,6 +6,7 @@ A path `credential:NAME` names the credential NAME that systemd gave the service
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 from pathlib import Path
@@ -26,6 +27,11 @@ _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # that editors put before 
 def is_credential(text: str) -> bool:
     """Whether a path of the configuration names a systemd credential, which lies beside no file of ours."""
     return text.startswith(_CREDENTIAL)
+
+
+def has_credentials() -> bool:
+    """Whether systemd gave this process any credential; a command at a terminal has none, and cannot look one up."""
+    return bool(os.environ.get("CREDENTIALS_DIRECTORY"))
 
 
 def located(path: Path) -> Path:
@@ -76,6 +82,23 @@ def load_secret(path: Path, what: str) -> Secret:
     except UnicodeDecodeError:
         raise UsageError(f"the password file {path} holds no {what}: it is not UTF-8", advice=advice) from None
     return Secret(octets)
+
+
+def password_mark(path: Path, salt: bytes) -> str:
+    """Return what changes when the password that `path` names is replaced, and tells next to nothing of it.
+
+    Of a file: which one it is, its size, and when it was written. A credential is a new file whenever the service
+    starts: eight bits of a digest stand for it, so that one change in 256 is missed. Raises as `located` does, and
+    `LocalTrouble` for a file that cannot be looked at.
+    """
+    found = located(path)
+    try:
+        if found.parent == Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nowhere"):
+            return hmac.digest(salt, found.read_bytes(), "sha256")[:1].hex()
+        status = found.stat()
+    except OSError as error:
+        raise LocalTrouble(f"cannot look at {found}: {error.strerror}") from error
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
 
 
 def _line(path: Path, longest: int, what: str, advice: str) -> bytes:

@@ -14,11 +14,12 @@ from agent.config import Config
 from agent.document import encode
 from agent.errors import LocalTrouble
 from agent.follow_up import FollowUp
-from agent.keys import MdspKeys, load_device_key
+from agent.keys import MdspKeys
 from agent.meter_record import MeterRecords
 from agent.order import Order
+from agent.outlet import Copies, CopyingSpool, FileCopies, LineCopies
 from agent.reading import Reading
-from agent.seal import Sealer
+from agent.sealing import sealer_of
 from agent.spool import Entry, Spool
 from agent.spool_store import STOP_PERCENT, SpoolFull
 from agent.visit import Outcome
@@ -30,23 +31,35 @@ _log = logging.getLogger("agent.service")
 
 
 @asynccontextmanager
-async def open_spool(config: Config) -> AsyncIterator[tuple[Spool, MdspKeys | None]]:
-    """Open the spool with the device key and, where configured, the MDSP's keys. Raises `LocalTrouble`."""
-    key = load_device_key(config.key_directory)
-    mdsp: MdspKeys | None = None
-    if config.settings.keys.mdsp is not None:
-        mdsp = MdspKeys(config.path(config.settings.keys.mdsp), require_encryption=config.settings.keys.encrypt)
-        mdsp.load()
-    sealer = Sealer(key, (lambda: mdsp.load().encryption) if mdsp is not None else (lambda: None))
+async def open_spool(config: Config, *, service: bool = False) -> AsyncIterator[tuple[Spool, MdspKeys | None]]:
+    """Open the spool with the device key and, where configured, the MDSP's keys and outlets. Raises `LocalTrouble`.
+
+    `service`: its standard output is an outlet, too, and it settles what a crash left of the copies.
+    """
+    sealer, mdsp = sealer_of(config)
     try:
         config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise LocalTrouble(f"the state directory {config.state_directory} cannot be made: {error.strerror}") from error
-    spool = await Spool.open(
+    spool = await CopyingSpool.open(
         config.spool_file, agent_id=config.agent_id, sealer=sealer, budget_octets=config.settings.spool.budget_octets
     )
     async with spool:
+        spool.copies = _copies_of(config, service=service)
+        for outlet in spool.copies if service else ():
+            await outlet.recover(spool)
         yield spool, mdsp
+
+
+def _copies_of(config: Config, *, service: bool) -> tuple[Copies, ...]:
+    """Return the outlets that get a copy of each document, beside the way to the MDSP."""
+    outlet = config.settings.outlet
+    found: list[Copies] = []
+    if outlet.file is not None and config.settings.forward is not None:
+        found.append(FileCopies(outlet.file, config.path(outlet.file.directory)))
+    if outlet.stdout and service:
+        found.append(LineCopies())
+    return tuple(found)
 
 
 async def keep(spool: Spool, reading: Reading) -> Entry:

@@ -25,10 +25,14 @@ from agent.follow_up import FollowUp
 from agent.forward.forwarder import Forwarder
 from agent.forward.over_mqtt import mqtt_forwarder
 from agent.housekeeping import keep_accounts, tend_recordings
+from agent.identity.watch import IdentityWatch
+from agent.instance import instance_of
 from agent.keeping import keep, open_spool
 from agent.keys import MdspKeys
 from agent.ledger import LEDGER, Ledger
 from agent.notify import notify, watchdog_interval_s
+from agent.outlet_delivery import FileDelivery
+from agent.outlet_settings import FileOutletSettings
 from agent.requests.inbox import Inbox
 from agent.schedule import EPOCH
 from agent.scheduling.book import ScheduleBook
@@ -47,12 +51,12 @@ def forwarder_of(
     config: Config,
     spool: Spool,
     keys: MdspKeys,
-    clock: Callable[[], Mapping[str, Any]],
+    status: Callable[[], Mapping[str, Any]] = dict,
     requests: Callable[[bytes], None] | None = None,
 ) -> Forwarder:
     """Return the forwarder that the configuration describes; its files are named from the configuration's directory.
 
-    `requests` is given what the MDSP asks for.
+    `status` is asked what else a status message says; `requests` is given what the MDSP asks for.
     """
     settings = config.settings.forward
     if settings is None:
@@ -64,7 +68,14 @@ def forwarder_of(
         key=str(config.path(settings.key)),
         password_file=str(config.path(settings.password_file)) if settings.password_file else None,
     )
-    return mqtt_forwarder(spool, resolved, keys, clock=clock, requests=requests)
+    own = instance_of(config.state_directory)
+    return mqtt_forwarder(spool, resolved, keys, status=status, own=own, requests=requests)
+
+
+def file_delivery_of(config: Config, settings: FileOutletSettings, spool: Spool, keys: MdspKeys | None) -> FileDelivery:
+    """Return the way to the MDSP by files, where there is no broker."""
+    acks = config.path(settings.acknowledgements) if settings.acknowledgements else None
+    return FileDelivery(spool, settings, config.path(settings.directory), acks=acks, mdsp_keys=keys)
 
 
 def push_settings(config: Config, settings: PushSettings) -> PushSettings:
@@ -84,13 +95,14 @@ class Service:
         self._keeper = self._box.keeper or ProofKeeper(config.settings.clock, clock)
         self._untimed = untimed_of(config)
         self._ledger = Ledger(config.state_directory / LEDGER)
+        self._identity = IdentityWatch(config.key_directory, config.tls_certificate, self._known_now)
         self._proof: ClockProof | None = None
         self._clock_asked = asyncio.Event()
 
     async def run(self) -> None:
         """Run until cancelled; meters are left logged off and what was read is in the spool."""
         async with (
-            open_spool(self._config) as (spool, keys),
+            open_spool(self._config, service=True) as (spool, keys),
             await ScheduleBook.open(self._config.state_directory / SCHEDULE_FILE) as book,
         ):
             settings = self._config.settings
@@ -111,10 +123,13 @@ class Service:
         yield "clock", self._renew_proof(spool)
         yield "recordings", tend_recordings(recordings_of(config), spool, self._now)
         yield "accounts", keep_accounts(config, self._ledger, spool, self._known_now)
+        yield "identity", self._identity.run()
         inbox = None if settings.requests is None else Inbox()
         if settings.forward is not None and keys is not None:
             ask = None if inbox is None else inbox.put
-            yield "forward", forwarder_of(config, spool, keys, self._clock_status, ask).run()
+            yield "forward", forwarder_of(config, spool, keys, self._status, ask).run()
+        elif settings.outlet.file is not None:
+            yield "outlet", file_delivery_of(config, settings.outlet.file, spool, keys).run()
         orders = {meter.name: order_of(config, meter) for meter in settings.meters}
         attendant = Attendant(config, orders, self._box, spool, follower, self._ledger, self._moment)
         dice = random.Random()  # noqa: S311 - it spreads the load, and keeps no secret
@@ -167,8 +182,11 @@ class Service:
         proof = self._proof
         return proof.utc_at(self._clock.boottime_ns()) if proof is not None and proof.synchronized else None
 
-    def _clock_status(self) -> Mapping[str, Any]:
-        return {} if self._proof is None else clock_facts(self._proof, read_instant(self._clock))
+    def _status(self) -> Mapping[str, Any]:
+        """Say what the MQTT status tells of this box besides its spool."""
+        clock = {} if self._proof is None else clock_facts(self._proof, read_instant(self._clock))
+        days = self._identity.days_left()
+        return {"clock": dict(clock), **({} if days is None else {"certificate_days": days})}
 
     async def _renew_proof(self, spool: Spool) -> None:
         """Measure the clock now and then; seal the readings that waited for the time."""

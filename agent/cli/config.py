@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.checks import load_rule_set
 from agent.clock.system import SystemClock
 from agent.config import Config, MeterSection, Settings, load_config
-from agent.credentials import load_password
+from agent.credentials import has_credentials, is_credential, load_password
 from agent.errors import UsageError
 from agent.lines import PSEM_SCHEMES, url_on
 from agent.schedule import EPOCH
@@ -62,6 +62,7 @@ def describe(config: Config) -> dict[str, str | list[str]]:
         if forward is None
         else f"to {forward.host}:{forward.port} over mutual TLS, MQTT {forward.protocol}; "
         + ("encrypted to the MDSP" if settings.keys.encrypt else "encrypted if the MDSP's key file has a key for it"),
+        **_outlets(settings),
         "schedule": f"at most {settings.schedule.sessions} visits at once; by {settings.schedule.deadline} local",
         "bank": [f"{bank.name}: {', '.join(bank.lines)}" for bank in settings.modem_banks] or ["no banks of modems"],
         **_listening(settings),
@@ -71,6 +72,18 @@ def describe(config: Config) -> dict[str, str | list[str]]:
         ]
         or ["none: nothing will be read"],
     }
+
+
+def _outlets(settings: Settings) -> dict[str, str | list[str]]:
+    """Say what else documents are written to."""
+    said = []
+    if (file := settings.outlet.file) is not None:
+        forms = ", ".join(file.forms)
+        way = f"copies as {forms}" if settings.forward is not None else f"{forms}, delivered {file.delivered}"
+        said.append(f"{file.directory}: {way}, at most {file.budget_octets:,} octets")
+    if settings.outlet.stdout:
+        said.append("standard output of the service: a copy of each document")
+    return {"outlet": said} if said else {}
 
 
 def _listening(settings: Settings) -> dict[str, str | list[str]]:
@@ -98,7 +111,7 @@ def _meter(config: Config, meter: MeterSection, standing: Standing) -> str:
     _check_line(config, meter, standing)
     rules = tuple(map(config.path, config.settings.agent.rule_set_directories))
     load_rule_set(meter.rule_set, rules)
-    if meter.password_file:
+    if meter.password_file and not (is_credential(meter.password_file) and not has_credentials()):
         load_password(config.path(meter.password_file))
     now = EPOCH + timedelta(microseconds=SystemClock().realtime_ns() // 1000)
     due = standing.cycle.after(now)

@@ -40,7 +40,7 @@ _log = logging.getLogger("agent.forward")
 
 
 class Forwarder:
-    """Forwards one spool. `clock` gives the clock proof for the status message; `jitter` is for tests."""
+    """Forwards one spool. `status` gives what else the status message says; `jitter` is for tests."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class Forwarder:
         mdsp_keys: MdspKeys,
         *,
         window: SendWindow,
-        clock: Callable[[], Mapping[str, Any]] = dict,
+        status: Callable[[], Mapping[str, Any]] = dict,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._spool = spool
         self._dial = dial
         self._mdsp_keys = mdsp_keys
-        self._clock = clock
+        self._said = status
         self._topics = Topics(spool.agent_id)
         self._window = window
         self._reconnect = Reconnect(jitter)
@@ -206,7 +206,8 @@ class Forwarder:
             "spool_percent": status.percent,
             **({"offline_days": plain(days)} if days is not None else {}),
             **oldest,
-            "clock": dict(self._clock()),
+            "clock": {},
+            **self._said(),
             "version": _VERSION,
         }
         return msgspec.json.encode(told)

@@ -21,6 +21,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from agent.credentials import load_secret, located
 from agent.errors import LocalTrouble
 from agent.forward.fence import Look
 from agent.forward.settings import ForwardSettings
@@ -167,7 +168,7 @@ class MqttDialer:
     def _read_files(self) -> tuple[_Tls, str | None]:
         tls = _Tls(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the host name
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        key = Path(self._settings.key)
+        key = located(Path(self._settings.key))
         check_private_file(key)
         for path in (self._settings.ca, self._settings.certificate):
             if not Path(path).is_file():
@@ -187,9 +188,7 @@ class MqttDialer:
     def _password(self) -> str | None:
         if self._settings.password_file is None:
             return None
-        path = Path(self._settings.password_file)
-        check_private_file(path)
-        return path.read_text("utf-8").rstrip("\n")
+        return load_secret(Path(self._settings.password_file), "password of the broker").reveal().decode()
 
     @contextmanager
     def _named_errors(self, complaints: _Complaints) -> Iterator[None]:

@@ -9,7 +9,9 @@ from agent.forward.fence import FencedDial
 from agent.forward.forwarder import Forwarder
 from agent.forward.mqtt import MqttDialer
 from agent.forward.settings import ForwardSettings
+from agent.forward.uplink import Dial
 from agent.forward.window import SendWindow
+from agent.identity.proving import proven_dial
 from agent.instance import Instance
 from agent.keys import MdspKeys
 from agent.spool import Spool
@@ -20,15 +22,19 @@ def mqtt_forwarder(
     settings: ForwardSettings,
     mdsp_keys: MdspKeys,
     *,
-    clock: Callable[[], Mapping[str, Any]] = dict,
+    status: Callable[[], Mapping[str, Any]] = dict,
     own: Instance | None = None,
     requests: Callable[[bytes], None] | None = None,
 ) -> Forwarder:
-    """Return the forwarder of `spool` over MQTT as `settings` say; `clock` is asked for each status message.
+    """Return the forwarder of `spool` over MQTT as `settings` say; `status` is asked what else a status message says.
 
     `own`: which box this is; with it nothing is sent while another box has this identity (`agent.forward.fence`).
     `requests` is given what the MDSP sends on the request topic.
     """
-    dialer = MqttDialer(settings, agent_id=spool.agent_id, requests=requests)
-    dial = dialer.dial if own is None else FencedDial(dialer.dial, dialer, own, agent_id=spool.agent_id)
-    return Forwarder(spool, dial, mdsp_keys, window=SendWindow(settings.window), clock=clock)
+
+    def connect(chosen: ForwardSettings) -> Dial:
+        dialer = MqttDialer(chosen, agent_id=spool.agent_id, requests=requests)
+        return dialer.dial if own is None else FencedDial(dialer.dial, dialer, own, agent_id=spool.agent_id)
+
+    dial = proven_dial(settings, connect)
+    return Forwarder(spool, dial, mdsp_keys, window=SendWindow(settings.window), status=status)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from agent.errors import LocalTrouble
-from agent.forward.mqtt import BROKER_TIMEOUT_S, MqttDialer
 from agent.forward.settings import ForwardSettings
 from agent.forward.trouble import Cause, ForwardTrouble
 from agent.forward.uplink import Dial, Uplink
@@ -29,10 +28,11 @@ _MAY_BE_REFUSED = frozenset({Cause.CLIENT_CERTIFICATE, Cause.NOT_AUTHORISED, Cau
 _log = logging.getLogger("agent.identity")
 
 
-def proven_dial(settings: ForwardSettings, *, agent_id: str, timeout_s: float = BROKER_TIMEOUT_S) -> Dial:
+def proven_dial(settings: ForwardSettings, connect: Callable[[ForwardSettings], Dial]) -> Dial:
     """Return the dialling over MQTT as `settings` say, with a way back while a new certificate is not proven.
 
-    What was before lies beside the certificate; without it this is the plain dialling.
+    `connect` makes the dialling with one pair of certificate and key. What was before lies beside the certificate;
+    without it this is the plain dialling.
     """
     certificate = Path(settings.certificate)
     before = certificate.with_name(PREVIOUS_CERTIFICATE_FILE)
@@ -40,10 +40,9 @@ def proven_dial(settings: ForwardSettings, *, agent_id: str, timeout_s: float = 
 
     def previous(will: bytes) -> AbstractAsyncContextManager[Uplink]:
         key = str(key_before) if key_before.exists() else settings.key  # a renewal keeps the key, a rotation does not
-        pair = msgspec.structs.replace(settings, certificate=str(before), key=key)
-        return MqttDialer(pair, agent_id=agent_id, timeout_s=timeout_s).dial(will)
+        return connect(msgspec.structs.replace(settings, certificate=str(before), key=key))(will)
 
-    return ProvenDial(certificate, MqttDialer(settings, agent_id=agent_id, timeout_s=timeout_s).dial, previous).dial
+    return ProvenDial(certificate, connect(settings), previous).dial
 
 
 class ProvenDial:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from agent.forward.forwarder import Forwarder
+from agent.forward.mqtt import MqttDialer
 from agent.forward.settings import ForwardSettings
 from agent.forward.trouble import Cause, ForwardTrouble
+from agent.forward.uplink import Dial
 from agent.forward.window import SendWindow
 from agent.identity.install import import_certificate, start_rotation
 from agent.identity.present import DeviceKeys, own_public_keys
@@ -46,8 +48,12 @@ def install(pki: Pki, keys: Path, key: DeviceKey) -> None:
     import_certificate(keys, pem + pki.ca.read_bytes(), agent_id=AGENT, now=datetime.now(UTC))
 
 
+def proving(settings: ForwardSettings, *, timeout_s: float) -> Dial:
+    return proven_dial(settings, lambda chosen: MqttDialer(chosen, agent_id=AGENT, timeout_s=timeout_s).dial)
+
+
 async def connect(settings: ForwardSettings) -> None:
-    async with proven_dial(settings, agent_id=AGENT, timeout_s=5.0)(b"{}") as link:
+    async with proving(settings, timeout_s=5.0)(b"{}") as link:
         await link.publish(f"mrsp/v1/{AGENT}/status", b"{}")
 
 
@@ -64,7 +70,7 @@ async def test_the_broker_lets_in_what_was_imported_and_the_old_goes(world: Worl
 
 
 async def test_a_rotated_pair_is_used_from_the_next_connection_on(world: World, device: Path) -> None:
-    dial = proven_dial(world.settings, agent_id=AGENT, timeout_s=5.0)
+    dial = proving(world.settings, timeout_s=5.0)
     async with dial(b"{}") as link:
         await link.publish(f"mrsp/v1/{AGENT}/status", b"{}")
         install(world.pki, device, start_rotation(device))
@@ -84,7 +90,7 @@ async def test_a_certificate_that_the_broker_refuses_leaves_the_way_back(
     key = start_rotation(device) if rotate else load_device_key(device)
     wrong = stranger.issue_for(certificate_request(key, agent_id=AGENT))
     import_certificate(device, wrong, agent_id=AGENT, now=datetime.now(UTC))
-    dial = proven_dial(world.settings, agent_id=AGENT, timeout_s=2.0)
+    dial = proving(world.settings, timeout_s=2.0)
     for _ in range(2):  # the new one is tried in turn with the old, for ever
         with pytest.raises(ForwardTrouble) as caught:
             async with dial(b"{}"):
@@ -120,7 +126,7 @@ async def test_a_directory_that_cannot_be_written_does_not_cost_the_connection(
 
 async def test_without_a_way_back_trouble_is_trouble(world: World, device: Path) -> None:
     (device / "device-cert.pem").write_bytes(make_root().pem)
-    dial = proven_dial(world.settings, agent_id=AGENT, timeout_s=2.0)
+    dial = proving(world.settings, timeout_s=2.0)
     for _ in range(2):
         with pytest.raises(Exception, match="do not fit"):
             async with dial(b"{}"):
@@ -133,7 +139,7 @@ async def test_readings_go_on_over_a_rotation_of_the_device_and_of_the_mdsp(worl
     mdsp_keys = MdspKeys(world.pki.mdsp_jwks)
     spool = await Spool.open(world.directory / "spool.db", agent_id=AGENT, sealer=Sealer(keys.present))
     await world.stack.enter_async_context(spool)
-    dial = proven_dial(world.settings, agent_id=AGENT, timeout_s=5.0)
+    dial = proving(world.settings, timeout_s=5.0)
     forwarder = Forwarder(spool, dial, mdsp_keys, window=SendWindow(20, (2.0,)), jitter=lambda _low, _high: 0.02)
     async with world.mdsp(), running(forwarder.run):
         ids = await fill(spool, 5)

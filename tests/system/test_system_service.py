@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -40,6 +41,9 @@ port = {port}
 ca = "pki/ca.crt"
 certificate = "pki/devices/{agent}/device-cert.pem"
 key = "pki/devices/{agent}/device-key.pem"
+[outlet.file]
+directory = "outbox"
+forms = ["json"]
 """
 METER = """
 [[meters]]
@@ -147,7 +151,8 @@ def verify(place: Place) -> dict[str, Any]:
 
 
 def test_readings_reach_the_mdsp_and_leave_the_spool(place: Place) -> None:
-    assert mrsp("config", "check", place.config).returncode == 0
+    checked = mrsp("config", "check", place.config)
+    assert checked.returncode == 0, checked.stderr
     with place.broker(), place.mdsp() as events, place.agent() as agent:
         ids = accepted(events, 4)
         log = stopped(agent, signal.SIGTERM)
@@ -163,6 +168,9 @@ def test_readings_reach_the_mdsp_and_leave_the_spool(place: Place) -> None:
     assert {row["id"] for row in rows} >= set(ids)
     assert any(recording.stat().st_size > 100 for recording in (place.directory / "state" / "recordings").iterdir())
     assert "00000000" not in log
+    copies = [json.loads(path.read_bytes()) for path in (place.directory / "outbox").glob("[!.]*.json")]
+    assert {copy.get("reading_id") for copy in copies} >= set(ids)
+    assert re.search(r"^outlet +outbox: copies as json", checked.stdout, re.MULTILINE)
 
 
 def test_without_a_broker_readings_wait_and_then_arrive(place: Place) -> None:
