@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ParamSpec, Protocol, TypeVar
@@ -99,6 +99,7 @@ class Scheduler:
         self._seen = -1
         self._asked = False  # by this process: look for requests whatever the file says
         self._withdrawals: list[tuple[str, asyncio.Future[bool]]] = []
+        self._borrowers: list[tuple[str, asyncio.Future[None]]] = []
         self._closing: set[str] = set()  # requests whose give-up is being told
         self._prune_at: datetime | None = None
 
@@ -129,6 +130,23 @@ class Scheduler:
         self._asked = True
         self._wake.set()
         return await answer
+
+    @asynccontextmanager
+    async def borrow(self, line: str) -> AsyncIterator[None]:
+        """Have a line (`agent.lines.key_of`) for somebody at the meter: at once, or when the visit on it has ended.
+
+        Visits that are due on it wait meanwhile. Cancelled, it is not held.
+        """
+        lent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._borrowers.append((line, lent))
+        self._wake.set()
+        try:
+            await lent
+            yield
+        finally:
+            if lent.done() and not lent.cancelled():
+                self._agenda.desk.release(line)
+                self._wake.set()
 
     async def row(self, meter: str, due: datetime) -> Row | None:
         """Return what became of a read so far; None if it was not tried yet."""
@@ -180,6 +198,7 @@ class Scheduler:
             await self._see_to_withdrawals(moment.at)
             await self._prune(moment.at)
         await self._set_down(self._agenda.advance(moment.at))
+        self._lend()
         while (read := self._agenda.start(moment.at)) is not None:
             if self._began:
                 await self._for_sure(self._book.store.begin, read, moment.at)
@@ -228,6 +247,16 @@ class Scheduler:
                     calls = None if number is None else self._agenda.numbers.calls(number)
                     await self._for_sure(self._book.store.failed, read, moment.at, calls)
             await self._set_down(settled)
+
+    def _lend(self) -> None:
+        """Give lines that are free to those who stand at a meter, before any visit begins."""
+        waiting = [(line, lent) for line, lent in self._borrowers if not lent.done()]
+        self._borrowers = []
+        for line, lent in waiting:
+            if self._agenda.desk.take(line):
+                lent.set_result(None)
+            else:
+                self._borrowers.append((line, lent))
 
     async def _see_to_requests(self, now: datetime) -> None:
         asked, self._asked = self._asked, False
