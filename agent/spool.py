@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import ParamSpec, Self, TypeVar
 from agent.durable_file import write_durably
 from agent.errors import LocalTrouble
 from agent.keys import PublicKey
+from agent.own_thread import OwnThread
 from agent.seal import Sealer, payload_of
 from agent.spool_rows import Entry, Kind, Outgoing, Priority, timestamp
 from agent.spool_store import Addition, AlreadySpooled, SpoolFull, SpoolStatus, SpoolStore
@@ -53,7 +53,7 @@ class Exported:
 class Spool:
     """The spool of one agent. `changed` is set when this process adds or acknowledges; who waits for work clears it."""
 
-    def __init__(self, store: SpoolStore, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, store: SpoolStore, thread: OwnThread) -> None:
         self._store = store
         self._thread = thread
         self._adding: deque[tuple[Addition, asyncio.Future[Entry]]] = deque()
@@ -74,15 +74,10 @@ class Spool:
 
         Raises `LocalTrouble`: damaged, of another agent, of a newer version, open to other users, locked, disk full.
         """
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
-        try:
-            store = await asyncio.get_running_loop().run_in_executor(
-                thread,
-                lambda: SpoolStore(path, agent_id=agent_id, sealer=sealer, budget_octets=budget_octets, now=now),
-            )
-        except BaseException:
-            thread.shutdown(wait=False)
-            raise
+        thread = OwnThread("spool")
+        store = await thread.open(
+            lambda: SpoolStore(path, agent_id=agent_id, sealer=sealer, budget_octets=budget_octets, now=now)
+        )
         return cls(store, thread)
 
     @property
@@ -176,8 +171,7 @@ class Spool:
         """Close the file; calls under way end first."""
         if self._adder is not None:
             await asyncio.gather(self._adder, return_exceptions=True)
-        await self._call(self._store.close)
-        self._thread.shutdown(wait=False)
+        await self._thread.close(self._store)
 
     async def __aenter__(self) -> Self:
         return self
@@ -188,7 +182,7 @@ class Spool:
         await asyncio.shield(self.close())
 
     async def _call(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args, **kwargs))
+        return await self._thread.call(function, *args, **kwargs)
 
 
 def _export(store: SpoolStore, directory: Path) -> Exported:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
-from agent.durable_file import make_directory, sync_directory
+from agent.durable_file import sync_directory
 from agent.errors import LocalTrouble
+from agent.sqlite_file import connect, migrate, one_state, prepare, whole
 
-BUSY_TIMEOUT_S = 5.0  # another process (`mrsp spool`) holds the write lock for milliseconds; five seconds means stuck
-JOURNAL_LIMIT_OCTETS = 4_194_304
 REPAIR = "stop the agent; `mrsp spool restart-chain` saves what is readable, and goes on with the chain"
 RESTARTED = ".restarted"  # beside the spool: what takes its place, see `agent.spool_restart`
 
@@ -43,12 +40,16 @@ class SpoolDatabase:
         self.path = path
         if create:
             finish_restart(path)
-        _prepare_file(path, create=create)
+        try:
+            prepare(path, f"the spool {path}", create=create)
+        except FileNotFoundError as err:
+            raise LocalTrouble(f"there is no spool at {path}", advice="check the path in the configuration") from err
         with self._translated("open"):
-            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            self._db = connect(path)
         try:
             self._configure()
-            self._migrate()
+            with self._translated("migrate"):
+                migrate(self._db, files("agent") / "spool_schemas", f"the spool {path}")
         except BaseException:
             self._db.close()
             raise
@@ -56,27 +57,14 @@ class SpoolDatabase:
     @contextmanager
     def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
         """Run a block in one transaction: all of it on the disk when the block ends, or none of it."""
-        with self._translated(doing):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # some errors (disk full) have rolled back already
-                    with suppress(sqlite3.Error):  # the first error is the one to report
-                        self._db.execute("ROLLBACK")
-                raise
+        with self._translated(doing), whole(self._db) as db:
+            yield db
 
     @contextmanager
     def reading(self, doing: str) -> Iterator[sqlite3.Connection]:
         """Run a block in one read transaction: it sees one state of the spool. Nonsense in it is `SpoolDamaged`."""
-        with self._translated(doing), self.making_sense(doing):
-            self._db.execute("BEGIN")
-            try:
-                yield self._db
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")  # unlike COMMIT, it works on a damaged file too
+        with self._translated(doing), self.making_sense(doing), one_state(self._db) as db:
+            yield db
 
     @contextmanager
     def making_sense(self, doing: str) -> Iterator[None]:
@@ -100,28 +88,9 @@ class SpoolDatabase:
 
     def _configure(self) -> None:
         with self._translated("open"):
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
             # Do not write what was delivered once more, as zeros: half the wear, and the recordings hold it anyway.
             self._db.execute("PRAGMA secure_delete = FAST")
-            self._db.execute(f"PRAGMA journal_size_limit = {JOURNAL_LIMIT_OCTETS}")
             self._page_octets = int(self._db.execute("PRAGMA page_size").fetchone()[0])
-
-    def _migrate(self) -> None:
-        schemas = _schemas()
-        newest = max(schemas)
-        with self.transaction("migrate") as db:
-            version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            if version > newest:
-                raise LocalTrouble(
-                    f"the spool {self.path} has schema {version}; this version knows {newest} and older",
-                    advice="use the version of mrsp-agent that wrote it, or a newer one",
-                )
-            for number in range(version + 1, newest + 1):
-                for statement in _statements(schemas[number]):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {number}")
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
@@ -165,36 +134,3 @@ def finish_restart(path: Path) -> Path | None:
         advice = "check the owner of the directory and the health of the disk"
         raise LocalTrouble(f"cannot put the spool {path} in its place: {err.strerror}", advice=advice) from err
     return aside
-
-
-def _prepare_file(path: Path, *, create: bool) -> None:
-    """Make the file 0600 before SQLite opens it (its journals inherit the mode), or check that it is so."""
-    try:
-        if create:
-            make_directory(path.parent)
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-                sync_directory(path.parent)
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError as err:
-        raise LocalTrouble(f"there is no spool at {path}", advice="check the path in the configuration") from err
-    except OSError as err:
-        advice = "check free space and the owner of the directory"
-        raise LocalTrouble(f"cannot open the spool {path}: {err.strerror}", advice=advice) from err
-    if mode & 0o077:
-        raise LocalTrouble(f"the spool {path} is open to other users (mode {mode:04o})", advice=f"chmod 600 {path}")
-
-
-def _schemas() -> dict[int, str]:
-    folder = files("agent") / "spool_schemas"
-    return {int(file.name[:3]): file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".sql")}
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Split a schema file; `executescript` would commit the transaction that makes a migration whole."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""

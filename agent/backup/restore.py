@@ -28,6 +28,7 @@ from agent.durable_file import write_durably
 from agent.errors import LocalTrouble
 from agent.instance import INSTANCE_FILE, Instance, successor
 from agent.keys import MdspKeys, import_jwk
+from agent.requests.store import REQUESTS_FILE, RequestStore
 from agent.seal import Sealer
 from agent.spool_restart import ChainRestart
 from drivers.toml_file import LARGEST, parse_toml
@@ -129,9 +130,20 @@ def _settle(places: Layout, manifest: Manifest, config: Config, wish: Wish, now:
     restart = carry_on(agent, known, wish.ground, now)
     for left in state.glob(f"{agent.spool.name}.damaged-*"):
         left.unlink()  # as it was in the backup, where it stays
+    _forget_requests(state, now)
     instance = successor(manifest.generation, now)
     write_durably(state / INSTANCE_FILE, msgspec.json.encode(instance))
     return Restored(manifest, config, key.kid, instance, restart, (*notes, *manifest.left_out))
+
+
+def _forget_requests(state: Path, now: datetime) -> None:
+    """Let the box take no request again that the lost one may have taken after the backup."""
+    if (state / REQUESTS_FILE).exists():
+        store = RequestStore(state / REQUESTS_FILE, create=True)
+        try:
+            store.forget_before(now)
+        finally:
+            store.close()
 
 
 def _read(archive: Path, unlock: Unlock, sink: Sink) -> Manifest:

@@ -13,21 +13,28 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from agent.requests.answer import Answer
-from agent.requests.database import RequestDatabase
 from agent.requests.judging import MARGIN
 from agent.requests.message import Authentic, Message
+from agent.state_database import StateDatabase, StateFile
 
 REQUESTS_FILE = "requests.sqlite"  # in the state directory
 KEEP = timedelta(days=400)  # so long a transaction that comes again is known
 MOST_KEPT = 100_000  # messages; beyond that none is taken, until old ones have expired
 
 State = Literal["received", "open", "settled"]
+_FILE = StateFile(
+    called="the requests in",
+    absent="there are no requests",
+    lost="requests issued before now are refused",
+    schemas=files("agent.requests") / "schemas",
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
 _KEPT = "number, jti, kid, received_at, body, owner, state, meter, deadline, due, content"
@@ -64,7 +71,7 @@ class RequestStore:
     """The file. Used by one thread; every method raises `LocalTrouble` if the disk does not take part."""
 
     def __init__(self, path: Path, *, create: bool) -> None:
-        self._database = RequestDatabase(path, create=create)
+        self._database = StateDatabase(_FILE, path, create=create)
 
     def not_before(self, now: datetime) -> datetime:
         """Return from when on messages are remembered: `now` where this file is new."""

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +22,8 @@ import msgspec
 
 from agent.order import Order, Purpose
 from agent.schedule import EPOCH
-from agent.scheduling.database import ScheduleDatabase
 from agent.scheduling.reads import Done, Missed, Read, Request, Settled
+from agent.state_database import StateDatabase, StateFile
 
 SCHEDULE_FILE = "schedule.sqlite"  # in the state directory
 KEEP = timedelta(days=3)  # what is settled, for a look back; the newest of each meter stays
@@ -31,6 +32,13 @@ MOST_KEPT = 50_000
 LONGEST_DETAIL = 500
 
 State = Literal["visiting", "came", "waiting", "done", "given_up", "missed"]
+_FILE = StateFile(
+    called="the schedule",
+    absent="there is no schedule",
+    lost="reads of today may be made again",
+    schemas=files("agent.scheduling") / "schemas",
+    through_power_cuts=False,
+)
 _READ = (
     "meter, due, request_id, state, until, attempts, at, next_try, why, reason, detail, reading_id, whole, first_due,"
     " missed"
@@ -73,7 +81,7 @@ class ScheduleStore:
     """The schedule's file. Used by one thread; every method raises `LocalTrouble` if the disk does not take part."""
 
     def __init__(self, path: Path, *, create: bool) -> None:
-        self._database = ScheduleDatabase(path, create=create)
+        self._database = StateDatabase(_FILE, path, create=create)
 
     def load(self) -> Kept:
         """Return what is open, up to where everything is settled, and whom we called."""

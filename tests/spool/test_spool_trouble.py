@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import ECKey
 
-from agent import spool_database
+from agent import sqlite_file
 from agent.errors import LocalTrouble
 from agent.seal import Sealer
 from agent.spool import Spool, SpoolFull
@@ -104,7 +104,7 @@ async def test_an_empty_file_is_not_taken_for_a_spool_when_only_looking(tmp_path
 
 
 async def test_a_spool_locked_by_another_process_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_database, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT_S", 0.05)
     async with await open_spool(tmp_path) as spool:
         other = sqlite3.connect(tmp_path / PATH, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

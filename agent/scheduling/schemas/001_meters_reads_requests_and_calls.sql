@@ -48,5 +48,3 @@ CREATE TABLE call (
     at INTEGER NOT NULL,
     PRIMARY KEY (number, at)
 ) WITHOUT ROWID;
-
-PRAGMA user_version = 1;

@@ -39,5 +39,3 @@ CREATE TABLE answer (
 ) STRICT;
 CREATE INDEX answer_of ON answer (jti);
 CREATE INDEX answer_unsent ON answer (number) WHERE sent = 0;
-
-PRAGMA user_version = 1;
