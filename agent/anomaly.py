@@ -16,16 +16,27 @@ Finding = Literal[
     "configuration_change",
     "decimals_differ",
     "dial_count_differs",
+    "electrical_hazard",
+    "installation_defect",
+    "life_support",
     "meter_diagnostics",
+    "meter_missing",
     "meter_not_reached",
+    "meter_not_verified",
+    "meter_unreadable",
+    "no_access",
     "phase_loss",
+    "physical_danger",
     "physical_inspection_required",
     "pulse_overflow",
     "register_went_back",
     "reverse_rotation",
+    "seal_defect",
     "stale_snapshot",
     "tamper",
     "test_mode",
+    "theft_of_service",
+    "verification_required",
     "wrong_meter",
     "zero_consumption",
 ]
@@ -48,7 +59,8 @@ class Anomaly(msgspec.Struct, frozen=True, omit_defaults=True):
     reporting_entity: str
     safety_related: bool
     description: str
-    found: tuple[str, ...] = ()  # in short: the faults, or the identification that was found
+    immediate_threat: bool = False  # to personal safety: without delay, whatever `due_by` says (UBP, site inspections)
+    found: tuple[str, ...] = ()  # in short: the faults, the identification, the codes of what a person found
     follows: str | None = None  # anomaly_id
     meter_id: str | None = None
     expected_meter_id: str | None = None  # where it is not the one that was found
@@ -60,4 +72,7 @@ class Anomaly(msgspec.Struct, frozen=True, omit_defaults=True):
     order_id: str | None = None
     reading_id: str | None = None  # the reading that shows it
     recording: str | None = None  # SHA-256 of the recording of that visit
+    inspection_id: str | None = None  # the site inspection that found it
+    found_by: str | None = None  # the person
+    photos: tuple[str, ...] = ()  # references, with their SHA-256
     checks: tuple[CheckResult, ...] = ()  # of an interval check the first intervals only; the reading has them all

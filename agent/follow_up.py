@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from agent.anomalies import (
+    REACHED,
     AnomalySettings,
     News,
     Observation,
@@ -28,15 +29,18 @@ from agent.anomalies import (
     composed,
     composed_unread,
     news_of,
+    news_without_reading,
     observations,
     of_another_meter,
 )
+from agent.anomalies.compose import MOST_PHOTOS
+from agent.anomalies.kinds import KINDS
 from agent.anomalies.state import MOST_OWED, Intent, Watch
 from agent.anomaly import Anomaly, Finding
 from agent.business_days import within_business_days
 from agent.errors import LocalTrouble
 from agent.meter_record import MeterRecord, MeterRecords, advanced
-from agent.order import Order
+from agent.order import Order, Site
 from agent.reading import Reading
 from agent.spool import AlreadySpooled, Priority, Spool
 from agent.visit import Outcome
@@ -88,19 +92,41 @@ class FollowUp:
         await asyncio.to_thread(self._records.keep, record)
 
     async def not_reached(self, order: Order, reason: str, at: datetime) -> None:
-        """Report a meter whose read was given up, once until a reading of it comes. `reason`: in words.
+        """Report a meter whose read was given up, once until a reading of it comes. `reason`: in words."""
+        await self.seen_without_reading(order, [Observation(NOT_REACHED, ("",), (reason,))], at)
 
-        The report is owed before it is delivered, so that a crash loses it as little as it makes it twice.
+    async def seen_without_reading(
+        self,
+        order: Order,
+        seen: Sequence[Observation],
+        at: datetime,
+        *,
+        by: str | None = None,
+        photos: tuple[str, ...] = (),
+    ) -> None:
+        """Report what is known of a meter without a reading of it: once, until a reading shows that it is gone.
+
+        What a person says is reported again after a while. `by`: the person. The reports are owed before they are
+        delivered, so that a crash loses them as little as it makes them twice; on return the spool has or is owed them.
         """
         before = await self._settled(await asyncio.to_thread(self._records.of, order))
-        seen = Observation(NOT_REACHED, ("",), (reason,))
-        _stay, news = news_of(before.watch.open, [seen])
-        if not news or order.purpose == "bench" or len(before.watch.owed) >= MOST_OWED:
+        stay, news = news_without_reading(before.watch.open, seen, at)
+        news = self._urgent_first(news)[: max(0, MOST_OWED - len(before.watch.owed))]
+        if not news or order.purpose == "bench":
             return
-        due_by = await asyncio.to_thread(self._due_by, order, at)
-        report = composed_unread(news[0], order, self._spool.agent_id, self._settings, Times(at, due_by))
-        opened = bounded((*before.watch.open, *news[0].opened(report.anomaly_id)))
-        watch = msgspec.structs.replace(before.watch, open=opened, owed=(*before.watch.owed, report))
+        times = Times(at, await asyncio.to_thread(self._due_by, order, at))
+        reports = tuple(
+            msgspec.structs.replace(
+                composed_unread(item, order, self._spool.agent_id, self._settings, times),
+                found_by=by,
+                photos=photos[:MOST_PHOTOS],
+            )
+            for item in news
+        )
+        opened = (one for item, report in zip(news, reports, strict=True) for one in item.opened(report.anomaly_id))
+        watch = msgspec.structs.replace(
+            before.watch, open=bounded((*stay, *opened)), owed=(*before.watch.owed, *reports)
+        )
         owing = msgspec.structs.replace(before, watch=watch)
         await asyncio.to_thread(self._records.keep, owing)
         delivered = await self._delivered(owing)
@@ -117,12 +143,11 @@ class FollowUp:
         last_read_at = order.last_read_at or before.last_read_at
         seen = observations(reading, clock_failures=record.clock_failures, last_read_at=last_read_at)
         if reading.purpose != "bench":
-            seen = (*seen, Observation(NOT_REACHED))  # it was reached
+            seen = (*map(Observation, REACHED), *seen)  # it was reached, unless the person says otherwise
         known = before.watch
         other = None not in {known.meter_id, reading.meter.meter_id} and known.meter_id != reading.meter.meter_id
         stay, news = news_of(of_another_meter(known.open) if other else known.open, seen)
-        urgent_first = sorted(news, key=lambda item: not self._settings.is_safety_related(item.observation.finding))
-        news = tuple(urgent_first[: MOST_OWED - len(known.owed)])
+        news = self._urgent_first(news)[: MOST_OWED - len(known.owed)]
         reports = await asyncio.to_thread(self._composed, news, order, reading) if news else ()
         opened = (one for item, report in zip(news, reports, strict=True) for one in item.opened(report.anomaly_id))
         intent = Intent(
@@ -171,6 +196,9 @@ class FollowUp:
                 left.append(report)
         return msgspec.structs.replace(record, watch=msgspec.structs.replace(record.watch, owed=tuple(left)))
 
+    def _urgent_first(self, news: Sequence[News]) -> tuple[News, ...]:
+        return tuple(sorted(news, key=lambda item: not self._settings.is_safety_related(item.observation.finding)))
+
     def _composed(self, news: Sequence[News], order: Order, reading: Reading) -> tuple[Anomaly, ...]:
         finished = reading.read_finished_at
         detected_at = datetime.fromisoformat(finished) if finished else self._now()  # delivered with its time unknown
@@ -178,7 +206,7 @@ class FollowUp:
         return tuple(composed(item, order, reading, self._settings, times) for item in news)
 
     def _due_by(self, order: Order, detected_at: datetime) -> datetime:
-        return within_business_days(detected_at, REPORT_WITHIN, _zone(order.site.zone or self._zone))
+        return within_business_days(detected_at, REPORT_WITHIN, site_zone(order.site, self._zone))
 
 
 async def store_report(anomaly: Anomaly, spool: Spool) -> None:
@@ -192,7 +220,9 @@ async def store_report(anomaly: Anomaly, spool: Spool) -> None:
         entry = await spool.add("anomaly", anomaly.anomaly_id, place, priority=priority)
     except AlreadySpooled:
         return  # by the visit that a crash ended
-    _log.warning("anomaly %s: %s (report %d)", anomaly.anomaly, anomaly.description, entry.sequence)
+    words_of_a_person = anomaly.found_by is not None  # they stay out of logs
+    said = KINDS[anomaly.anomaly].title if words_of_a_person else anomaly.description
+    _log.warning("anomaly %s: %s (report %d)", anomaly.anomaly, said, entry.sequence)
 
 
 def _carried_out(record: MeterRecord, intent: Intent) -> MeterRecord:
@@ -201,7 +231,9 @@ def _carried_out(record: MeterRecord, intent: Intent) -> MeterRecord:
     return msgspec.structs.replace(record, watch=watch)
 
 
-def _zone(name: str | None) -> tzinfo:
+def site_zone(site: Site, otherwise: str | None) -> tzinfo:
+    """Return the zone whose days count at a site; `otherwise`: the box's, where the site has none. Else UTC."""
+    name = site.zone or otherwise
     try:
         return ZoneInfo(name) if name else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -12,7 +12,7 @@ from agent.anomalies.settings import AnomalySettings
 from agent.anomalies.watch import News
 from agent.anomaly import SCHEMA, Anomaly
 from agent.document import uuid7
-from agent.order import Order
+from agent.order import Order, Site
 from agent.reading import CheckResult, Reading
 from agent.utc_text import utc_text
 
@@ -20,6 +20,7 @@ LONGEST_DESCRIPTION = 1_000
 MOST_CHECKS = 8
 MOST_INTERVALS = 50  # named in the report; the reading names them all
 MOST_MARKS = 16
+MOST_PHOTOS = 8  # named in the report; the reading names them all
 LONGEST_REASON = 300
 
 
@@ -35,24 +36,26 @@ def composed(news: News, order: Order, reading: Reading, settings: AnomalySettin
     """Return the report of `news`, bounded in size."""
     meter_id, expected = reading.meter.meter_id, reading.meter.expected_meter_id
     return msgspec.structs.replace(
-        _report(news, order, reading.agent_id, settings, times),
+        composed_at(news, order.site, reading.agent_id, settings, times),
         meter_id=meter_id or expected,
         expected_meter_id=expected if expected != (meter_id or expected) else None,
         order_id=reading.order_id,
         reading_id=reading.reading_id,
         recording=reading.recording.sha256 if reading.recording else None,
+        found_by=reading.read_by,
+        photos=(reading.photos or ())[:MOST_PHOTOS],
     )
 
 
 def composed_unread(news: News, order: Order, agent_id: str, settings: AnomalySettings, times: Times) -> Anomaly:
     """Return the report of `news` of a meter that there is no reading of, bounded in size."""
-    return msgspec.structs.replace(
-        _report(news, order, agent_id, settings, times), meter_id=order.expected_meter_id, order_id=order.order_id
-    )
+    report = composed_at(news, order.site, agent_id, settings, times)
+    return msgspec.structs.replace(report, meter_id=order.expected_meter_id, order_id=order.order_id)
 
 
-def _report(news: News, order: Order, agent_id: str, settings: AnomalySettings, times: Times) -> Anomaly:
-    finding, site = news.observation.finding, order.site
+def composed_at(news: News, site: Site, agent_id: str, settings: AnomalySettings, times: Times) -> Anomaly:
+    """Return the report of `news` of a site, bounded in size: without the meter, and what shows it."""
+    finding = news.observation.finding
     return Anomaly(
         schema=SCHEMA,
         anomaly_id=str(uuid7(times.detected_at)),

@@ -102,5 +102,51 @@ KINDS: Mapping[Finding, Kind] = MappingProxyType(
             ("register_advance",),
             of_record=True,
         ),
+        "electrical_hazard": Kind(
+            "an electrical hazard was found at the site",
+            "have it made safe, and tell the customer, the utility and whoever inspects installations there",
+            safety_related=True,
+        ),
+        "physical_danger": Kind(
+            "a physical danger was found at the site",
+            "have it removed, or the next person warned of it",
+            safety_related=True,
+        ),
+        "life_support": Kind(
+            "life support that is not on record, or not marked at the meter",
+            "have the customer arrange for its status on the account; let nobody interrupt the service meanwhile",
+            safety_related=True,
+        ),
+        "theft_of_service": Kind(
+            "signs of tampering or theft of service were found at the site",
+            "have the installation investigated, with what was photographed; it may be unsafe",
+            safety_related=True,
+        ),
+        "seal_defect": Kind(
+            "a seal or lock is missing, broken or not the right one",
+            "have the installation looked at for tampering, and sealed",
+            safety_related=True,
+        ),
+        "installation_defect": Kind(
+            "the meter or its installation is damaged or defective",
+            "have it repaired or replaced",
+            safety_related=True,
+        ),
+        "meter_missing": Kind(
+            "the meter is not where it should be",
+            "find out where it is; an open socket must be covered and secured",
+            safety_related=True,
+        ),
+        "meter_unreadable": Kind("the meter cannot be read at its display or remotely", "have it repaired or replaced"),
+        "no_access": Kind(
+            "a person could not get at the meter", "have the customer give clear access to it, and have it read then"
+        ),
+        "meter_not_verified": Kind(
+            "the metering is not what it should be for this service",
+            "have identification, approval, size, type, constants and wiring verified before its data is billed",
+        ),
+        "verification_required": Kind(
+            "instrument transformers could not be looked at", "arrange for their verification, if it is necessary"
+        ),
     }
 )

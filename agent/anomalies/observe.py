@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from agent.anomalies.at_site import with_persons
 from agent.anomalies.kinds import KINDS
+from agent.anomalies.observation import Observation
 from agent.anomaly import Finding
 from agent.reading import CheckResult, Reading
 
@@ -26,16 +27,6 @@ _BY_ITSELF: Mapping[Finding, tuple[frozenset[str], frozenset[str]]] = MappingPro
         "reverse_rotation": (frozenset({"reverse_rotation"}), frozenset({"reverse_rotation"})),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One kind of finding, looked for. `marks` tell one of a kind from another: faults, channels; none: it is gone."""
-
-    finding: Finding
-    marks: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()  # in words
-    checks: tuple[CheckResult, ...] = ()  # the evidence
 
 
 def observations(
@@ -61,7 +52,7 @@ def observations(
     found += _test_mode(reading, by_name["test_mode"])
     for finding, (flags, events) in _BY_ITSELF.items():
         found += _by_itself(finding, reading, last_read_at, flags, events)
-    return tuple(found)
+    return with_persons(found, reading)
 
 
 def _by_checks(

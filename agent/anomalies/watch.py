@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from agent.anomalies.observe import Observation
+from agent.anomalies.observation import Observation
 from agent.anomaly import Finding
 
 MOST_OPEN = 64  # of one meter; beyond it the oldest are forgotten, and reported again if they are still there

@@ -17,10 +17,10 @@ from agent.errors import UsageError
 from agent.instance import INSTANCE_FILE
 
 #: Keys of the configuration that name a file, besides those that end with `_file`.
-FILE_KEYS = frozenset({"ca", "certificate", "key", "mdsp", "plan"})
-_DIRECTORY_KEYS = frozenset({"profile_directories", "rule_set_directories"})
+FILE_KEYS = frozenset({"accounts", "ca", "certificate", "key", "mdsp", "plan"})
+_DIRECTORY_KEYS = frozenset({"profile_directories", "rule_set_directories", "texts"})
 _SECRET_KEYS = ("password_file", "pin_file")
-_PASSING = frozenset({PROOF_FILE, INSTANCE_FILE})  # of this box and boot alone
+_PASSING = frozenset({PROOF_FILE, INSTANCE_FILE, "console-sessions.json"})  # of this box and boot alone
 _PASSING_ENDS = (".lock", ".part", ".head", "-wal", "-shm", "-journal", ".restarted")
 _MAGIC = b"SQLite format 3\0"
 

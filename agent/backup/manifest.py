@@ -68,7 +68,7 @@ def parse_manifest(octets: bytes) -> Manifest:
     """Return a checked manifest. Raises `ArchiveRefused`."""
     try:
         found = msgspec.json.decode(octets, type=Manifest)
-    except (msgspec.DecodeError, RecursionError) as err:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as err:
         raise refused(f"its manifest cannot be read: {err}") from err
     if found.schema != SCHEMA:
         raise ArchiveRefused(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from agent.cli.keys_show import status_json, status_text
 from agent.clock.system import SystemClock
-from agent.config import load_config
+from agent.config import Config, load_config
 from agent.errors import LocalTrouble, UsageError
 from agent.identity.chain import parse_chain
 from agent.identity.est import Est, credentials_of
@@ -32,7 +32,7 @@ from agent.identity.install import (
 )
 from agent.identity.layout import CERTIFICATE_FILE
 from agent.identity.present import retired_keys
-from agent.identity.request import certificate_request, check_names, names_of
+from agent.identity.request import certificate_request, check_names, default_name, names_of
 from agent.identity.rollover import statement
 from agent.identity.status import key_status
 from agent.identity.token import TokenPlace
@@ -43,11 +43,18 @@ from agent.utc_text import utc_text
 
 @dataclass(frozen=True, slots=True)
 class _Here:
-    """Whose keys, where, and when."""
+    """Whose keys, where, and when. `console`: as what browsers reach the console that shows this certificate."""
 
     directory: Path
     agent_id: str | None
     now: datetime
+    console: tuple[str, ...] | None = None
+
+    def request(self, key: DeviceKey, names: Sequence[str], *, documents: bool) -> bytes:
+        """Return a request for the certificate of `key`; without `names`, for those that it needs."""
+        agent_id, serves = self.named(), self.console is not None
+        wanted = names or (default_name(agent_id), *(self.console or ()))
+        return certificate_request(key, agent_id=agent_id, names=wanted, documents=documents, serves=serves)
 
     def named(self) -> str:
         """Return the agent_id; `UsageError` if nobody said it."""
@@ -80,7 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made["rotate"].add_argument("--cancel", action="store_true", help="give up the rotation under way")
     made["rotate"].add_argument("--algorithm", choices=("ES256", "Ed25519"), help="default: as the present key's")
     for name in ("csr", "rotate", "enroll"):
-        text = "subject alternative name DNS:… or URI:… (repeatable; default: the agent_id)"
+        text = (
+            "subject alternative name DNS:…, IP:… or URI:… (repeatable; default: the agent_id, and the console's names)"
+        )
         made[name].add_argument("--san", action="append", default=[], metavar="NAME", help=text)
     for name in ("renew", "enroll"):
         verb = made[name]
@@ -143,7 +152,7 @@ def _renew(here: _Here, arguments: argparse.Namespace) -> int:
     if arguments.est is None:
         _print_request(here, key, load_device_key(here.directory), names)
         return 0
-    request = certificate_request(key, agent_id=here.named(), names=names, documents=not _on_token(here))
+    request = here.request(key, names, documents=not _on_token(here))
     est = Est(arguments.est, _anchor(arguments), certificate=path, key=key.path)
     return _install(here, est.enroll(request, again=True))
 
@@ -152,7 +161,7 @@ def _enroll(here: _Here, arguments: argparse.Namespace) -> int:
     settle(here.directory)
     following = next_keys(here.directory)
     key = following[0] if following is not None else load_tls_key(here.directory)
-    request = certificate_request(key, agent_id=here.named(), names=arguments.san, documents=not _on_token(here))
+    request = here.request(key, arguments.san, documents=not _on_token(here))
     path = here.directory / CERTIFICATE_FILE
     shown: dict[str, Any] = {}
     if arguments.est_password_file is not None:
@@ -214,10 +223,20 @@ def _here(arguments: argparse.Namespace) -> _Here:
     given: str | None = getattr(arguments, "agent_id", None)
     if arguments.config is not None:
         config = load_config(arguments.config)
-        return _Here(arguments.directory or config.key_directory, given or config.agent_id, now)
+        directory = arguments.directory or config.key_directory
+        return _Here(directory, given or config.agent_id, now, _console_names(config))
     if arguments.directory is None:
         raise UsageError("where are the keys?", advice="give --config FILE or --directory DIR")
     return _Here(arguments.directory, given, now)
+
+
+def _console_names(config: Config) -> tuple[str, ...] | None:
+    """Return how browsers name the console that shows the device's certificate; None if there is none such."""
+    console = config.settings.console
+    if console is None or not console.tls or console.certificate is not None:
+        return None
+    address = () if console.address.is_unspecified else (f"IP:{console.address}",)
+    return (*(f"DNS:{host}" for host in console.hosts), *address)
 
 
 def _place(arguments: argparse.Namespace) -> TokenPlace | None:
@@ -242,7 +261,7 @@ def _print_request(here: _Here, key: DeviceKey, documents: DeviceKey, names: Any
         purpose = "signer of documents"
     _tell(f"request for CN={agent_id}, key {key.kid} ({purpose}):")
     both = key.kid == documents.kid
-    sys.stdout.write(certificate_request(key, agent_id=agent_id, names=names, documents=both).decode())
+    sys.stdout.write(here.request(key, names, documents=both).decode())
 
 
 def _read_chain(name: str) -> bytes:

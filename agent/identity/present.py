@@ -99,7 +99,7 @@ def _retired(path: Path) -> list[dict[str, Any]]:
         return []
     try:
         return msgspec.json.decode(read_private_file(path, limit=MAX_JWKS_OCTETS, advice="restore it"), type=_Jwks).keys
-    except msgspec.DecodeError as err:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as err:
         raise _damaged(path, err) from err
 
 

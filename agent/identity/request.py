@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -22,15 +24,20 @@ _DNS_NAME = re.compile(
 )
 
 
-def certificate_request(key: DeviceKey, *, agent_id: str, names: Sequence[str] = (), documents: bool = True) -> bytes:
+def certificate_request(
+    key: DeviceKey, *, agent_id: str, names: Sequence[str] = (), documents: bool = True, serves: bool = False
+) -> bytes:
     """Return a PKCS#10 request (PEM), signed by `key`: subject CN=`agent_id`, and as subject alternative names `names`.
 
-    `names` are `DNS:…` or `URI:…`; without any, the agent_id itself. Asked for is digitalSignature, for TLS clients
-    and, with `documents`, for signing documents: false where another key, on a token, signs those.
+    `names` are `DNS:…`, `IP:…` or `URI:…`; without any, the agent_id itself. Asked for is digitalSignature, for TLS
+    clients and, with `documents`, for signing documents: false where another key, on a token, signs those. `serves`:
+    for TLS servers, too, since browsers are shown this certificate by the console.
     Raises `UsageError` for names that cannot be, `LocalTrouble` if a token does not sign.
     """
     alternative = check_names(agent_id, names)
-    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, *([_DOCUMENT_SIGNING] if documents else [])]
+    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
+    purposes += [ExtendedKeyUsageOID.SERVER_AUTH] if serves else []
+    purposes += [_DOCUMENT_SIGNING] if documents else []
     builder = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, agent_id)]))
@@ -58,13 +65,14 @@ def default_name(agent_id: str) -> str:
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the DNS and URI names of a certificate, as `certificate_request` takes them."""
+    """Return the DNS names, addresses and URIs of a certificate, as `certificate_request` takes them."""
     try:
         held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
     dns = (f"DNS:{name}" for name in held.get_values_for_type(x509.DNSName))
-    return (*dns, *(f"URI:{name}" for name in held.get_values_for_type(x509.UniformResourceIdentifier)))
+    addresses = (f"IP:{address}" for address in held.get_values_for_type(x509.IPAddress))
+    return (*dns, *addresses, *(f"URI:{name}" for name in held.get_values_for_type(x509.UniformResourceIdentifier)))
 
 
 def _general_name(text: str) -> x509.GeneralName:
@@ -73,7 +81,13 @@ def _general_name(text: str) -> x509.GeneralName:
         return x509.DNSName(value)
     if kind == "URI" and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]{1,500}", value):
         return x509.UniformResourceIdentifier(value)
-    raise UsageError(f"{text!r:.80} is no name for a certificate", advice="DNS:gw-0001.example or URI:urn:example:gw-1")
+    with suppress(ValueError):
+        if kind == "IP":
+            return x509.IPAddress(ipaddress.ip_address(value))
+    raise UsageError(
+        f"{text!r:.80} is no name for a certificate",
+        advice="DNS:gw-0001.example, IP:192.168.7.1 or URI:urn:example:gw-1",
+    )
 
 
 def _signatures_only() -> x509.KeyUsage:

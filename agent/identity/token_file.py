@@ -45,7 +45,7 @@ def read_token_file(directory: Path) -> TokenFile | None:
     octets = read_private_file(path, limit=MAX_OCTETS, advice="`mrsp keys init` writes it")
     try:
         return msgspec.json.decode(octets, type=TokenFile)
-    except msgspec.DecodeError as err:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as err:
         raise LocalTrouble(f"{path} is damaged: {err}", advice="restore it from a backup; it holds no secret") from err
 
 

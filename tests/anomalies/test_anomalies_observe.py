@@ -36,7 +36,17 @@ def test_every_finding_has_its_kind_and_every_check_of_a_kind_exists() -> None:
 
 
 def test_hazards_alone_are_safety_related_by_default() -> None:
-    assert {name for name, kind in KINDS.items() if kind.safety_related} == {"phase_loss", "tamper"}
+    assert {name for name, kind in KINDS.items() if kind.safety_related} == {
+        "electrical_hazard",
+        "installation_defect",
+        "life_support",
+        "meter_missing",
+        "phase_loss",
+        "physical_danger",
+        "seal_defect",
+        "tamper",
+        "theft_of_service",
+    }
 
 
 def test_a_good_visit_shows_nothing_and_clears_much() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from agent.errors import UsageError
 from agent.identity.chain import parse_chain
@@ -89,8 +91,33 @@ def test_further_names_and_their_way_back(tmp_path: Path, root: Authority) -> No
     assert len(asked.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == 1
 
 
+def test_a_certificate_that_the_console_shows_is_for_servers_too(tmp_path: Path, root: Authority) -> None:
+    keys = tmp_path / "keys"
+    config = tmp_path / "mrsp.toml"
+    config.write_text(f"""[agent]
+agent_id = "{AGENT}"
+state_directory = "state"
+[keys]
+directory = "{keys}"
+[console]
+listen = "192.168.7.1:8443"
+hosts = ["van-7.example"]
+""")
+    create_device_key(keys)
+    printed = subprocess.run(
+        [sys.executable, "-m", "agent.cli.main", "keys", "csr", "--config", str(config)],
+        capture_output=True,
+        check=True,
+    ).stdout
+    issued = root.issue_for(printed, start=NOW)
+    assert names_of(parse_chain(issued)[0]) == ("DNS:gw-0001", "DNS:van-7.example", "IP:192.168.7.1")
+    wanted = x509.load_pem_x509_csr(printed).extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert ExtendedKeyUsageOID.SERVER_AUTH in wanted
+    assert ExtendedKeyUsageOID.CLIENT_AUTH in wanted
+
+
 @pytest.mark.parametrize(
-    "name", ["", "gw", "DNS:", "DNS:a b", "DNS:-a", "IP:1.2.3.4", "URI:x", "URI:x:\n", "DNS:" + "a" * 64]
+    "name", ["", "gw", "DNS:", "DNS:a b", "DNS:-a", "IP:1.2.3", "URI:x", "URI:x:\n", "DNS:" + "a" * 64]
 )
 def test_names_that_cannot_be_are_refused(tmp_path: Path, name: str) -> None:
     key = create_device_key(tmp_path / "keys")
