@@ -48,12 +48,15 @@ def parse_toml(text: str, kind: type[T], *, name: str, what: str) -> T:
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
         reason, keys = _reason_and_keys(str(error))
-        where = f"{name}, line {line_of(text, keys)}" if keys else name
-        key = f" `{dotted(keys)}`:" if keys else ""
-        raise UsageError(f"{what} {where}:{key} {reason}") from error
+        raise UsageError(f"{what} {placed(name, text, keys, reason)}") from error
 
 
-def dotted(keys: list[str | int]) -> str:
+def placed(name: str, text: str, keys: list[str | int], reason: str) -> str:
+    """Return what is wrong at a key path of a file with this text: `NAME, line 3: `meters[0].url`: reason`."""
+    return f"{name}, line {line_of(text, keys)}: `{_dotted(keys)}`: {reason}" if keys else f"{name}: {reason}"
+
+
+def _dotted(keys: list[str | int]) -> str:
     """Write a key path as a person writes it: `meters[0].url`."""
     out = ""
     for key in keys:

@@ -10,7 +10,7 @@ from drivers.c1219.scope import BySize, If
 from drivers.c1219.wire import LTIME, U8, U16, U32, Binary, Flags
 from drivers.c1219.wording import LIST_ORDER, LIST_TYPE, OCTETS
 
-_FLAGS, _HISTORY, _EVENTS, _HISTORY_CODE, _EVENT_CODE = BitField(1), BitField(1), BitField(1), BitField(2), BitField(2)
+_FLAGS, _LIST, _HISTORY_CODE, _EVENT_CODE = BitField(1), BitField(1), BitField(2), BitField(2)
 
 
 @record
@@ -99,23 +99,29 @@ class HistoryEntry(Record):
 
 
 @record
-class HistoryLog(Table):
-    """ST74 HISTORY_LOG_DATA_TBL: header of 11 octets, then NBR_HISTORY_ENTRIES entries.
+class LogHeader(Table):
+    """How ST74 and ST76 begin, in 11 octets.
 
     0 flags | 1 NBR_VALID_ENTRIES U16 | 3 LAST_ENTRY_ELEMENT U16 | 5 LAST_ENTRY_SEQ_NBR U32 | 9 NBR_UNREAD_ENTRIES U16
     """
 
-    number = 74
-    title = "HISTORY_LOG_DATA_TBL"
-
-    order: Annotated[int, _HISTORY.bit(0), LIST_ORDER] = 0
-    overflow: Annotated[bool, _HISTORY.bit(1)] = False
-    list_type: Annotated[int, _HISTORY.bit(2), LIST_TYPE] = 0
-    inhibit_overflow: Annotated[bool, _HISTORY.bit(3)] = False
+    order: Annotated[int, _LIST.bit(0), LIST_ORDER] = 0
+    overflow: Annotated[bool, _LIST.bit(1)] = False
+    list_type: Annotated[int, _LIST.bit(2), LIST_TYPE] = 0
+    inhibit_overflow: Annotated[bool, _LIST.bit(3)] = False
     nbr_valid_entries: Annotated[int, U16] = 0
     last_entry_element: Annotated[int, U16] = 0
     last_entry_seq_nbr: Annotated[int, U32] = 0
     nbr_unread_entries: Annotated[int, U16] = 0
+
+
+@record
+class HistoryLog(LogHeader):
+    """ST74 HISTORY_LOG_DATA_TBL: the header, then NBR_HISTORY_ENTRIES entries."""
+
+    number = 74
+    title = "HISTORY_LOG_DATA_TBL"
+
     entries: Annotated[tuple[HistoryEntry, ...], Array(Sub(HistoryEntry), "st71.nbr_history_entries")]
 
 
@@ -138,20 +144,12 @@ class EventEntry(Record):
 
 
 @record
-class EventLog(Table):
-    """ST76 EVENT_LOG_DATA_TBL: the header of ST74, then NBR_EVENT_ENTRIES entries."""
+class EventLog(LogHeader):
+    """ST76 EVENT_LOG_DATA_TBL: the header, then NBR_EVENT_ENTRIES entries."""
 
     number = 76
     title = "EVENT_LOG_DATA_TBL"
 
-    order: Annotated[int, _EVENTS.bit(0), LIST_ORDER] = 0
-    overflow: Annotated[bool, _EVENTS.bit(1)] = False
-    list_type: Annotated[int, _EVENTS.bit(2), LIST_TYPE] = 0
-    inhibit_overflow: Annotated[bool, _EVENTS.bit(3)] = False
-    nbr_valid_entries: Annotated[int, U16] = 0
-    last_entry_element: Annotated[int, U16] = 0
-    last_entry_seq_nbr: Annotated[int, U32] = 0
-    nbr_unread_entries: Annotated[int, U16] = 0
     entries: Annotated[tuple[EventEntry, ...], Array(Sub(EventEntry), "st71.nbr_event_entries")]
 
 

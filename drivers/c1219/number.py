@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
-import struct
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from drivers.decimal_text import plain
 from drivers.errors import DataError
+from drivers.ieee754 import NotFinite, nearest, quiet_nan, shortest
 
 Number = Decimal | int
 Order = Literal["little", "big"]
@@ -156,37 +156,20 @@ def encode_bcd(value: Number | None, width: int, point: int = 0) -> bytes:
 
 def decode_float(octets: bytes, order: Order) -> Decimal | None:
     """Return the shortest decimal that reads back to the same IEEE value; None for NaN and infinity."""
-    prefix = "<" if order == "little" else ">"
-    if len(octets) == 8:
-        (number,) = struct.unpack(prefix + "d", octets)
-        return plain_decimal(repr(number)) if math.isfinite(number) else None
-    single = struct.Struct(prefix + "f")
-    (number,) = single.unpack(octets)
-    if not math.isfinite(number):
-        return None
-    for digits in range(6, 9):
-        text = f"{number:.{digits}g}"
-        if single.unpack(_pack_single(single, text)) == (number,):
-            return plain_decimal(text)
-    return plain_decimal(f"{number:.9g}")
-
-
-def _pack_single(single: struct.Struct, text: str) -> bytes:
     try:
-        return single.pack(float(text))
-    except OverflowError:  # rounded up past the largest single
-        return single.pack(math.inf)
+        return Decimal(plain(shortest(_turned(octets, order))))
+    except NotFinite:
+        return None
 
 
 def encode_float(value: Number | None, width: int, order: Order) -> bytes:
     """Return the IEEE value nearest to `value` (NaN for None); raises `ValueError` when it is too large."""
-    try:
-        return struct.pack(
-            ("<" if order == "little" else ">") + ("d" if width == 8 else "f"),
-            math.nan if value is None else float(value),
-        )
-    except OverflowError:
-        raise ValueError(f"{value} is too large for a {8 * width}-bit float") from None
+    return _turned(quiet_nan(width) if value is None else nearest(value, width), order)
+
+
+def _turned(octets: bytes, order: Order) -> bytes:
+    """Turn octets from `order` to most significant first, or back."""
+    return octets if order == "big" else octets[::-1]
 
 
 def decode_text(octets: bytes) -> Decimal | None:
@@ -196,16 +179,3 @@ def decode_text(octets: bytes) -> Decimal | None:
         return None
     number = Decimal(match[1] + match[2] + (match[3] or ""))
     return number if abs(number.adjusted()) <= _MAX_EXPONENT else None
-
-
-def plain_decimal(text: str) -> Decimal:
-    """Return the number without trailing zeros and without exponent; minus zero as zero."""
-    return Decimal(plain(Decimal(text)))
-
-
-def plain(value: Decimal) -> str:
-    """Return decimal text without exponent and without zeros after the last digit of the fraction."""
-    if not value:
-        return "0"
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from drivers.errors import UsageError
+from drivers.url_options import Options, host_and_port, merge, refuse_login
 
 Framing = Literal["rtu", "tcp"]
 Parity = Literal["none", "even", "odd"]
@@ -81,30 +81,28 @@ def parse_address(url: str, options: Mapping[str, str] | None = None) -> ModbusA
     if not separator or scheme not in _SCHEMES:
         raise UsageError(f"{url!r} is not the address of a Modbus line", advice=f"use {_FORM}")
     place, _, query = rest.partition("?")
-    if "@" in place:
-        raise UsageError(f"a {scheme}:// address takes no user or password")  # and is not repeated: it may be one
+    refuse_login(url, place)
     known, framing, port = _SCHEMES[scheme]
-    take = _Options(url, _merged(url, query, options or {}), known)
+    take = _Options(url, merge(url, query, options or {}), known)
     device, host = "", ""
     if scheme == "modbus":
         device = unquote(place)
         if not device.startswith("/") or "\0" in device:
             raise UsageError(f"{url!r} names no device file", advice="three slashes: modbus:///dev/ttyUSB1?unit=1")
     else:
-        host, port = _host_and_port(url, scheme, place, port)
-    unit = take.number("unit", 1, low=0 if framing == "tcp" else 1, high=255 if framing == "tcp" else 247)
+        host, port = host_and_port(url, place, default=port)
     address = ModbusAddress(
         scheme=scheme,
         framing=framing,
         device=device,
         host=host,
         port=port,
-        unit=1 if unit is None else unit,
+        unit=take.number("unit", 1, low=0 if framing == "tcp" else 1, high=255 if framing == "tcp" else 247),
         timeout_ms=take.number("timeout_ms", None, low=10, high=60_000),
-        retries=take.number("retries", 2, low=0, high=20) or 0,
+        retries=take.number("retries", 2, low=0, high=20),
         pause_ms=take.number("pause_ms", None, low=0, high=10_000),
-        busy_wait_ms=take.number("busy_wait_ms", 200, low=0, high=10_000) or 0,
-        connect_ms=take.number("connect_ms", 10_000, low=10, high=600_000) or 10_000,
+        busy_wait_ms=take.number("busy_wait_ms", 200, low=0, high=10_000),
+        connect_ms=take.number("connect_ms", 10_000, low=10, high=600_000),
         baud=take.number("baud", None, low=300, high=4_000_000),
         parity=take.parity(),
         stop=take.number("stop", None, low=1, high=2),
@@ -119,59 +117,16 @@ def parse_address(url: str, options: Mapping[str, str] | None = None) -> ModbusA
     return address
 
 
-def _host_and_port(url: str, scheme: str, place: str, default: int) -> tuple[str, int]:
-    form = f"{scheme}://HOST:PORT or {scheme}://[IPV6]:PORT"
-    try:
-        parts = urlsplit(f"//{place}")
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"{url!r}: {error}", advice=form) from error
-    port = port if port is not None else default
-    if not host or not port or parts.path.strip("/") or parts.fragment:
-        raise UsageError(f"{url!r} is not a host and a port", advice=form)
-    return unquote(host), port
+class _Options(Options):
+    """The options of a Modbus line."""
 
+    __slots__ = ()
 
-def _merged(url: str, query: str, options: Mapping[str, str]) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=32) if query else []
-    except ValueError as error:
-        raise UsageError(f"{url!r}: the part after '?' is not NAME=VALUE joined by '&'") from error
-    asked = dict(pairs)
-    if len(asked) < len(pairs):
-        raise UsageError(f"{url!r}: an option is given twice")
-    return {**options, **asked}
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """The options given for one address; refuses those that its scheme does not have."""
-
-    url: str
-    given: dict[str, str]
-    known: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        for name in self.given:
-            if name not in self.known:
-                advice = f"its options are {', '.join(self.known)}"
-                if name in ("verify", "insecure"):
-                    advice = f"a certificate is always verified: trust its authority by ca=FILE; {advice}"
-                raise UsageError(f"{self.url!r} has no option {name!r}", advice=advice)
-
-    def number(self, name: str, default: int | None, *, low: int, high: int) -> int | None:
-        text = self.given.get(name)
-        if text is None:
-            return default
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise UsageError(f"{self.url!r}: {name}={text!r} is not a whole number from {low} to {high}")
-        return int(text)
-
-    def one_of(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        text = self.given.get(name, default)
-        if text not in choices:
-            raise UsageError(f"{self.url!r}: {name}={text!r} is not one of {', '.join(choices)}")
-        return text
+    def instead_of(self, name: str) -> str:
+        advice = super().instead_of(name)
+        if name in ("verify", "insecure"):
+            return f"a certificate is always verified: trust its authority by ca=FILE; {advice}"
+        return advice
 
     def parity(self) -> Parity | None:
         choices: dict[str, Parity] = {"none": "none", "even": "even", "odd": "odd"}

@@ -10,7 +10,7 @@ from typing import Literal
 
 from drivers.c1219.explain import Derivation, Step, Unexplained
 from drivers.data import Register
-from drivers.modbus.floats import NotFinite, exact, identified_by, shortest
+from drivers.ieee754 import NotFinite, exact, identified_by, shortest
 from drivers.modbus.image import Found
 from drivers.modbus.survey import Placed, Survey
 

@@ -16,6 +16,7 @@ from pymodbus.transport.serialtransport import create_serial_connection
 from pymodbus.transport.transport import CommType
 
 from drivers.errors import MrspError, TransportError, UsageError
+from drivers.key_file import refuse_open_key
 from drivers.modbus.address import ModbusAddress
 from drivers.modbus.channel import Channel, Trace
 from drivers.transport.port_errors import check_port, explain_open, is_pty
@@ -125,7 +126,7 @@ def _explain_network(address: ModbusAddress, error: OSError | UnicodeError) -> M
 def tls_context(address: ModbusAddress) -> ssl.SSLContext:
     """Return how to prove who is at the other end: always, by `ca` or the authorities of this system; TLS 1.2 on.
 
-    Raises `UsageError` for files that cannot be used.
+    Raises `UsageError` for files that cannot be used, and for a private key that others can get at.
     """
     what = f"ca={address.ca}"
     try:
@@ -136,6 +137,8 @@ def tls_context(address: ModbusAddress) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         reason = getattr(error, "reason", None) or error.strerror or error
         raise UsageError(f"{address.line}: {what} cannot be used: {reason}", advice=_files(address)) from error
+    if address.cert:
+        refuse_open_key(address.key or address.cert)  # without a file of its own it is beside the certificate
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 from drivers.data import Direction, Kind, Period, Season
 from drivers.modbus.values import TYPES, Order, TypeName
 from drivers.profiles.schema import Fact
-from drivers.profiles.section import DecimalText, Section, Text
+from drivers.profiles.section import DecimalText, FileName, Section, Status, Text
 
 Function = Literal["holding", "input"]
 Pattern = Annotated[
@@ -146,17 +146,9 @@ class SunSpec(Section, frozen=True, kw_only=True):
 class RegisterMap(Section, frozen=True, kw_only=True):
     """One family of Modbus meters."""
 
-    name: Annotated[
-        str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="small letters, digits and single hyphens")
-    ]  # and the file is called so
+    name: FileName
     title: Text
-    status: Annotated[
-        str,
-        Meta(
-            pattern=r"^(not tried on hardware|tried on hardware: \S.*)$",
-            description='"not tried on hardware" or "tried on hardware: which meter, by whom, when"',
-        ),
-    ]
+    status: Status
     note: str = ""
     modbus: ModbusKeys = ModbusKeys()
     line: Line = Line()

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from drivers.errors import DataError
-from drivers.modbus.floats import NotFinite, shortest
+from drivers.ieee754 import NotFinite, shortest
 
 Order = Literal["big", "little"]
 TypeName = Literal[

@@ -7,7 +7,6 @@ named with file, line and key.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -35,11 +34,11 @@ from drivers.pager.formats_schema import (
     Request,
     TimeField,
 )
-from drivers.toml_file import dotted, line_of, parse_toml, read_toml_text
+from drivers.toml_file import parse_toml, placed, read_toml_text
+from drivers.toml_library import Library
 
-__all__ = ["MessageFormat", "Parsed", "Span", "format_paths", "load_format", "load_format_file"]
+__all__ = ["MessageFormat", "Parsed", "Span", "load_format", "load_format_file", "load_formats"]
 
-SHIPPED = Path(__file__).resolve().parents[2] / "firmware_profiles"  # beside `drivers`, in a checkout and in a wheel
 FOLDER = "pager"  # below a directory of profiles
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 _WHAT = "message format"
@@ -51,25 +50,15 @@ def load_format(name: str, extra_dirs: Iterable[Path] = ()) -> MessageFormat:
 
     Raises `UsageError` with the names that exist, or with file, line and key of a mistake.
     """
-    paths = format_paths(extra_dirs)
-    if name not in paths:
-        near = difflib.get_close_matches(name.lower(), paths, n=3, cutoff=0.4)
-        guess = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(f"no {_WHAT} is called {name!r}", advice=f"{guess}known: {', '.join(sorted(paths))}")
-    return load_format_file(paths[name])
+    return load_formats(extra_dirs).find(name)
 
 
-def format_paths(extra_dirs: Iterable[Path] = ()) -> dict[str, Path]:
-    """Return the files of all formats by name. Raises `UsageError` for a name that exists twice."""
-    paths: dict[str, Path] = {}
-    for directory in (SHIPPED, *extra_dirs):
-        for path in sorted((directory / FOLDER).glob("*.toml")):
-            if other := paths.get(path.stem):
-                raise UsageError(
-                    f"the {_WHAT} {path.stem} exists twice: {other} and {path}", advice="rename one, file and `name`"
-                )
-            paths[path.stem] = path
-    return paths
+def load_formats(extra_dirs: Iterable[Path] = ()) -> Library[MessageFormat]:
+    """Return the shipped formats and those in the folder `pager` of each of `extra_dirs`; no file is read here.
+
+    Raises `UsageError` for a folder that cannot be read, or for a name that exists twice.
+    """
+    return Library(_WHAT, load_format_file, extra_dirs, folder=FOLDER)
 
 
 def load_format_file(path: Path) -> MessageFormat:
@@ -79,9 +68,8 @@ def load_format_file(path: Path) -> MessageFormat:
     try:
         return compile_format(file, path.stem)
     except FormatMistake as found:
-        keys = list(found.keys)
-        where = f"{path}, line {line_of(text, keys)}: `{dotted(keys)}`"
-        raise UsageError(f"{_WHAT} {where}: {found.reason}", advice=found.advice) from found
+        where = placed(str(path), text, list(found.keys), found.reason)
+        raise UsageError(f"{_WHAT} {where}", advice=found.advice) from found
 
 
 def compile_format(file: FormatFile, stem: str) -> MessageFormat:

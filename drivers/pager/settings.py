@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from drivers.errors import UsageError
 from drivers.pager.jobs_states import Limits
 from drivers.pager.wctp_values import Priority, Version
+from drivers.url_options import merge
 
 DEFAULT_FORMAT = "ascii-checked"
 _T = TypeVar("_T")
@@ -69,7 +70,7 @@ def parse_address(url: str, options: Mapping[str, str] | None = None) -> WctpAdd
         raise UsageError(f"{url!r}: {error}") from error
     if not host or parts.fragment:
         raise UsageError(f"{url!r} is not a host and a path", advice="wctp+https://HOST/PATH?recipient=PIN")
-    take = _Options(url, _merged(url, parts.query, options or {}))
+    take = _Options(url, merge(url, parts.query, options or {}))
     gateway = f"{scheme.removeprefix('wctp+')}://{parts.netloc}{parts.path or '/'}"
     recipient, sender = take.identifier("recipient", ""), take.identifier("sender", "mrsp")
     address = WctpAddress(
@@ -96,17 +97,6 @@ def parse_address(url: str, options: Mapping[str, str] | None = None) -> WctpAdd
     )
     take.nothing_else()
     return address
-
-
-def _merged(url: str, query: str, options: Mapping[str, str]) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=32) if query else []
-    except ValueError as error:
-        raise UsageError(f"{url!r}: the part after '?' is not NAME=VALUE joined by '&'") from error
-    asked = dict(pairs)
-    if len(asked) < len(pairs):
-        raise UsageError(f"{url!r}: an option is given twice")
-    return {**options, **asked}
 
 
 class _Options:

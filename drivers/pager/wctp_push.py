@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.errors import DataError, UsageError
+from drivers.key_file import refuse_open_key
 from drivers.pager.jobs import Jobs, StoreTrouble
 from drivers.pager.push_settings import PushSettings
 from drivers.pager.wctp_client import report
@@ -153,4 +154,5 @@ def _tls(settings: PushSettings) -> ssl.SSLContext | None:
         context.load_cert_chain(settings.certificate, settings.key)
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"the certificate {settings.certificate} cannot be used: {error}") from error
+    refuse_open_key(settings.key or settings.certificate)  # without a file of its own it is beside the certificate
     return context

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.errors import UsageError
-from drivers.profiles.library import GENERIC, Profiles, load_profiles, parse_profile, placed
+from drivers.profiles.hints import parse_hinted
+from drivers.profiles.library import GENERIC, WHAT, Profiles, load_profiles
 from drivers.profiles.schema import Profile
 from drivers.profiles.sense import Finding, mistakes, remarks
+from drivers.toml_file import placed, read_toml_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,20 @@ def check_profile(path: Path, extra_dirs: Iterable[Path] = ()) -> CheckReport:
     the rest cannot be judged then.
     """
     try:
-        profile = parse_profile(path)
+        text = read_toml_text(path, what=WHAT)
+        profile = parse_hinted(text, Profile, name=str(path), what=WHAT)
     except UsageError as error:
         return CheckReport(None, (str(error),))
-    wrong = [_text(path, found) for found in mistakes(profile, path.stem)]
-    if not wrong:
-        wrong += [_text(path, found) for found in _rivalry(path, profile, load_profiles(extra_dirs))]
-    return CheckReport(profile, tuple(wrong), tuple(_text(path, found) for found in remarks(profile)))
+    wrong = mistakes(profile, path.stem) or list(_rivalry(path, profile, load_profiles(extra_dirs)))
+    return CheckReport(profile, told(WHAT, path, text, wrong), told(WHAT, path, text, remarks(profile)))
+
+
+def told(what: str, path: Path, text: str, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return findings in a file with this text for people: each with file, line, key and advice."""
+    return tuple(
+        f"{what} {placed(str(path), text, found.keys, found.reason)}" + (f" ({found.advice})" if found.advice else "")
+        for found in findings
+    )
 
 
 def _rivalry(path: Path, profile: Profile, others: Profiles) -> Iterator[Finding]:
@@ -47,7 +56,3 @@ def _rivalry(path: Path, profile: Profile, others: Profiles) -> Iterator[Finding
     for other in others.rivals(profile):
         advice = "make one of them more special: more of the model, or a range of firmware"
         yield Finding(["detect"], f"{other.name} could mean the same meter equally well", advice)
-
-
-def _text(path: Path, found: Finding) -> str:
-    return placed(path, found) + (f" ({found.advice})" if found.advice else "")

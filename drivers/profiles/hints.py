@@ -5,15 +5,29 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
 
+from drivers.errors import UsageError
+from drivers.toml_file import parse_toml
+
+T = TypeVar("T", bound=msgspec.Struct)
 SHOWN = 60  # characters of a wrong value; a longer one is cut
 _PATH = re.compile(r" - at (?P<key>`key` in )?`\$(?P<steps>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")  # the last: some entry of a table whose keys are free
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]+)`")
+
+
+def parse_hinted(text: str, kind: type[T], *, name: str, what: str) -> T:
+    """Like `parse_toml`, with the bad value and what is allowed in its place as advice."""
+    try:
+        return parse_toml(text, kind, name=name, what=what)
+    except UsageError as error:
+        if isinstance(error.__cause__, msgspec.ValidationError):
+            error.advice = hint(text, kind, str(error.__cause__))
+        raise
 
 
 def hint(text: str, kind: type[msgspec.Struct], message: str) -> str:

@@ -7,57 +7,29 @@ apply. A profile that is named by the operator applies as a whole from the start
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 
-import msgspec
-
 from drivers.errors import UsageError
-from drivers.profiles.hints import hint
+from drivers.profiles.hints import parse_hinted
 from drivers.profiles.match import may_collide, specificity
 from drivers.profiles.schema import Profile
-from drivers.profiles.sense import Finding, mistakes
-from drivers.toml_file import dotted, line_of, parse_toml, read_toml_text
+from drivers.profiles.sense import mistakes
+from drivers.toml_file import placed, read_toml_text
+from drivers.toml_library import Library
 
 GENERIC = "generic-c1219"
-SHIPPED = Path(__file__).resolve().parents[2] / "firmware_profiles"  # beside `drivers`, in a checkout and in a wheel
+WHAT = "profile"
 
 
-class Profiles:
+class Profiles(Library[Profile]):
     """The profiles of some directories. A file is read when it is needed, and once."""
-
-    def __init__(self, paths: dict[str, Path]) -> None:
-        self._paths = paths
-        self._loaded: dict[str, Profile] = {}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names, sorted; no file is read for it."""
-        return tuple(sorted(self._paths))
 
     @property
     def generic(self) -> Profile:
         """What applies to a meter that no profile means."""
         return self.find(GENERIC)
-
-    def __iter__(self) -> Iterator[Profile]:
-        return map(self.find, self.names)
-
-    def path_of(self, name: str) -> Path | None:
-        """Return the file of a profile, if there is one of that name."""
-        return self._paths.get(name)
-
-    def find(self, name: str) -> Profile:
-        """Return the profile called `name`. Raises `UsageError` with the names that exist, the nearest first."""
-        if name not in self._paths:
-            near = difflib.get_close_matches(name.lower(), self.names, n=3, cutoff=0.4)
-            guess = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UsageError(f"no profile is called {name!r}", advice=f"{guess}known: {', '.join(self.names)}")
-        if name not in self._loaded:
-            self._loaded[name] = load_profile(self._paths[name])
-        return self._loaded[name]
 
     def recognise(
         self,
@@ -118,57 +90,22 @@ def load_profiles(extra_dirs: Iterable[Path] = ()) -> Profiles:
 
     Raises `UsageError` for a directory that cannot be read, or for a name that exists twice.
     """
-    paths: dict[str, Path] = {}
-    for directory in (SHIPPED, *extra_dirs):
-        try:
-            files = sorted(path for path in directory.iterdir() if path.suffix == ".toml")
-        except OSError as error:
-            raise UsageError(f"profile directory {directory} cannot be read: {error.strerror}") from error
-        for path in files:
-            if other := paths.get(path.stem):
-                raise UsageError(
-                    f"the profile {path.stem} exists twice: {other} and {path}", advice="rename one, file and `name`"
-                )
-            paths[path.stem] = path
-    return Profiles(paths)
+    return Profiles(WHAT, load_profile, extra_dirs)
 
 
 def load_profile(path: Path) -> Profile:
     """Return the profile in one file. Raises `UsageError` with file, line, key, the bad value and what is allowed."""
-    profile = parse_profile(path)
-    _check_sense(profile, path)
-    return profile
-
-
-def parse_profile(path: Path) -> Profile:
-    """Return the profile in one file, each key judged by itself only. Raises `UsageError` as `load_profile`."""
-    return _parsed(read_toml_text(path, what="profile"), str(path))
-
-
-def _parsed(text: str, name: str) -> Profile:
-    try:
-        return parse_toml(text, Profile, name=name, what="profile")
-    except UsageError as error:
-        if isinstance(error.__cause__, msgspec.ValidationError):
-            error.advice = hint(text, Profile, str(error.__cause__))
-        raise
+    return _sensible(read_toml_text(path, what=WHAT), str(path), path.stem)
 
 
 def profile_of_text(text: str, stem: str) -> Profile:
     """Return the profile that a file `stem`.toml with this text would be. Raises `UsageError` as `load_profile`."""
-    profile = _parsed(text, f"{stem}.toml")
+    return _sensible(text, f"{stem}.toml", stem)
+
+
+def _sensible(text: str, name: str, stem: str) -> Profile:
+    """Refuse also what the schema allows key by key, but what makes no sense together."""
+    profile = parse_hinted(text, Profile, name=name, what=WHAT)
     for found in mistakes(profile, stem):
-        raise UsageError(f"profile {stem}.toml: `{dotted(found.keys)}`: {found.reason}", advice=found.advice)
+        raise UsageError(f"{WHAT} {placed(name, text, found.keys, found.reason)}", advice=found.advice)
     return profile
-
-
-def _check_sense(profile: Profile, path: Path) -> None:
-    """Refuse what the schema allows key by key, but what makes no sense together."""
-    for found in mistakes(profile, path.stem):
-        raise UsageError(placed(path, found), advice=found.advice)
-
-
-def placed(path: Path, found: Finding) -> str:
-    """Return a finding with its file, line and key."""
-    line = line_of(path.read_text(encoding="utf-8"), found.keys)
-    return f"profile {path}, line {line}: `{dotted(found.keys)}`: {found.reason}"

@@ -17,7 +17,7 @@ from drivers.c1219.described import MANUFACTURER_TABLES_FROM, DescribedTable
 from drivers.c1219.quirks import Override, Quirks
 from drivers.profiles.manufacturer_table import ManufacturerTable
 from drivers.profiles.next_call import NextCallKeys
-from drivers.profiles.section import DecimalText, Octet, Section, Text
+from drivers.profiles.section import DecimalText, FileName, Octet, Section, Status, Text
 from drivers.psem.options import PsemOptions, Timing
 
 # A description is what a person reads as "allowed" beside a mistake.
@@ -217,17 +217,9 @@ class Proof(Section, frozen=True, kw_only=True):
 class Profile(Section, frozen=True, kw_only=True):
     """One meter family."""
 
-    name: Annotated[
-        str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="small letters, digits and single hyphens")
-    ]  # and the file is called so
+    name: FileName
     title: Text
-    status: Annotated[
-        str,
-        Meta(
-            pattern=r"^(not tried on hardware|tried on hardware: \S.*)$",
-            description='"not tried on hardware" or "tried on hardware: which meter, by whom, when"',
-        ),
-    ]
+    status: Status
     note: str = ""
     detect: Detect | None = None  # none: only by `--profile`
     psem: PsemKeys = PsemKeys()

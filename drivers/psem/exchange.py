@@ -134,13 +134,8 @@ class Exchange:
         baud = self.link.baud
         end = self.clock() + _QUIET_S + (10 * self.link.max_data / baud if baud else 0.0)
         while (left := end - self.clock()) > 0:
-            limit = asyncio.timeout(min(left, self._options.timing.inter_character_s))
-            try:
-                async with limit:
-                    chunk = await self.transport.read()
-            except TimeoutError:
-                if not limit.expired():
-                    raise
+            chunk = await self._input(min(left, self._options.timing.inter_character_s))
+            if chunk is None:
                 break
             self._keep(chunk)
             self.link.drop_input(len(chunk), self.clock())
@@ -187,20 +182,27 @@ class Exchange:
     async def _next_events(self) -> list[LinkEvent]:
         """Wait for input or the next deadline. Input that is there already wins over a deadline that has passed."""
         deadline = self.link.deadline()
-        limit = asyncio.timeout(None if deadline is None else max(0.0, deadline - self.clock()))
         try:
-            async with limit:
-                chunk = await self.transport.read()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return self.link.tick(self.clock())
+            chunk = await self._input(None if deadline is None else max(0.0, deadline - self.clock()))
         except AnswerMasked as masked:
             chunk = self._unmasked(masked.octets)
             if not chunk:
                 raise
+        if chunk is None:
+            return self.link.tick(self.clock())
         self._keep(chunk)
         return self.link.feed(chunk, self.clock())
+
+    async def _input(self, within_s: float | None) -> bytes | None:
+        """Return what comes in, or None once the time is over."""
+        limit = asyncio.timeout(within_s)
+        try:
+            async with limit:
+                return await self.transport.read()
+        except TimeoutError:
+            if not limit.expired():  # of the line
+                raise
+            return None
 
     def _unmasked(self, octets: int) -> bytes:
         """Return so many octets that a recording hides: the ACK, the answer, or both; empty if it is something else."""

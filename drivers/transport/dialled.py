@@ -8,6 +8,7 @@ from typing import Protocol
 
 from drivers.errors import LineLost
 from drivers.transport.base import Transport
+from drivers.transport.bell import Bell
 from drivers.transport.call_errors import CallTooLong, CarrierLost, NotOnHook
 from drivers.transport.carrier_text import CarrierText
 from drivers.transport.finishing import task_to_the_end
@@ -63,7 +64,7 @@ class DialledLine:
         self._text = CarrierText(settings.quiet_s)
         self._buffer = bytearray()
         self._lost: LineLost | None = None
-        self._reader: asyncio.Future[None] | None = None
+        self._news = Bell()  # for the reader
         self._patience: asyncio.Timeout | None = None
         self._drained = asyncio.Event()
         self._max_call_s = max_call_s
@@ -94,12 +95,7 @@ class DialledLine:
     async def read(self) -> bytes:
         while not self._buffer:
             self._check()
-            self._reader = waiter = asyncio.get_running_loop().create_future()
-            try:
-                await waiter
-            finally:
-                if self._reader is waiter:  # a reader cancelled late must not take the next one's
-                    self._reader = None
+            await self._news.heard()
         return self._take()
 
     async def write(self, chunk: bytes, *, secret: bool = False) -> None:
@@ -162,7 +158,7 @@ class DialledLine:
             self._text.feed(chunk, now)
             self._buffer += chunk
             self._drained.clear()
-            _wake(self._reader)
+            self._news.ring()
         if await self._carrier_lost(now):
             self._lose(CarrierLost(f"{self.name}: the carrier is lost", advice=CARRIER_ADVICE))
             return Was.ENDED
@@ -186,7 +182,7 @@ class DialledLine:
             return
         self._lost = why
         LOGGER.log(logging.INFO if isinstance(why, CarrierLost | CallTooLong) else logging.DEBUG, "%s", why.message)
-        _wake(self._reader)
+        self._news.ring()
         if self._patience is not None and not self._patience.expired():
             self._patience.reschedule(self._clock())
 
@@ -202,8 +198,3 @@ class DialledLine:
         self._buffer.clear()
         self._drained.set()
         return taken
-
-
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.errors import LineLost, ProtocolError, UsageError
+from drivers.transport.bell import Bell
 from drivers.transport.recording_file import Event, Octets, Session, read_sessions
 from drivers.transport.urls import ReplayAddress
 
@@ -54,7 +55,7 @@ class ReplayTransport:
         self._matched = 0  # octets of it that the client has sent already
         self._input: deque[_Coming] = deque()
         self._ending: LineLost | ReplayDiverged | None = None  # raised once the input is used up
-        self._waiter: asyncio.Future[None] | None = None
+        self._news = Bell()  # for the reader
         self._sent_t = 0  # time of the client's last record, on the recording's clock …
         self._sent_at = asyncio.get_running_loop().time()  # … and on ours
         self._advance()
@@ -81,12 +82,7 @@ class ReplayTransport:
                     ending.octets = self._pass_over_masked()
                 raise ending
             else:
-                self._waiter = waiter = loop.create_future()
-                try:
-                    await waiter
-                finally:
-                    if self._waiter is waiter:  # a reader cancelled late must not take the next one's
-                        self._waiter = None
+                await self._news.heard()
 
     async def write(self, chunk: bytes, *, secret: bool = False) -> None:
         self._check()
@@ -127,7 +123,7 @@ class ReplayTransport:
         self._input.clear()
         if not isinstance(self._ending, ReplayDiverged):
             self._ending = LineLost(f"{self.name} is closed")
-        self._wake()
+        self._news.ring()
 
     def _advance(self) -> None:
         """Go on to the next thing that the client has to do; what the meter said until then can be read now."""
@@ -152,7 +148,7 @@ class ReplayTransport:
             self._next += 1
         else:
             self._ending = LineLost(f"{self.name}: the recording breaks off at line {self._end_line}")
-        self._wake()
+        self._news.ring()
 
     def _pass_over_masked(self) -> int:
         """Go on after masked answers: the client was told, and makes do or gives up. Return how many octets."""
@@ -165,10 +161,6 @@ class ReplayTransport:
             self._next += 1
         self._advance()
         return octets
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done() and (self._input or self._ending):
-            self._waiter.set_result(None)
 
     def _check(self) -> None:
         if self._ending is not None:
@@ -194,7 +186,7 @@ class ReplayTransport:
             advice="replay with the program version, profile and options that made the recording",
         )
         self._input.clear()
-        self._wake()
+        self._news.ring()
         return self._ending
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from drivers.errors import LineLost, TransportError
 from drivers.transport.addresses import Rfc2217Address
+from drivers.transport.bell import Bell
 from drivers.transport.com_port import (
     DTR_OFF,
     DTR_ON,
@@ -25,7 +26,7 @@ from drivers.transport.com_port import (
     ComPortCommand,
 )
 from drivers.transport.stream import StreamProtocol
-from drivers.transport.tcp import CLOSE_S, connect_tcp, lost
+from drivers.transport.tcp import connect_tcp, disconnect, lost
 from drivers.transport.telnet import escape
 
 WARMUP_S = 0.2  # a probe that the port's lines power, as on a port of our own
@@ -40,19 +41,17 @@ class Rfc2217Stream(StreamProtocol):
     def __init__(self, address: Rfc2217Address) -> None:
         super().__init__(lambda exc: lost(address, exc))
         self.port = ComPort()
-        self._told: asyncio.Future[None] | None = None
+        self._news = Bell()  # for who waits for the server to say something
 
     def sift(self, octets: bytes) -> bytes:
         data = self.port.feed(octets)
         self.flush()
-        if self._told is not None and not self._told.done():
-            self._told.set_result(None)
+        self._news.ring()
         return data
 
     def lose(self, why: LineLost) -> None:
         super().lose(why)
-        if self._told is not None and not self._told.done():
-            self._told.set_result(None)
+        self._news.ring()
 
     def flush(self) -> None:
         """Send what the port has to say."""
@@ -63,8 +62,7 @@ class Rfc2217Stream(StreamProtocol):
     async def told(self) -> None:
         """Wait until the server says something, or raise `LineLost`."""
         self.check()
-        self._told = asyncio.get_running_loop().create_future()
-        await self._told
+        await self._news.heard()
         self.check()
 
 
@@ -140,21 +138,13 @@ class Rfc2217Transport:
         self.discard_input()
 
     async def close(self) -> None:
-        is_open = not self._transport.is_closing()
         self._stream.lose(LineLost(f"the connection to {self.name} is closed"))
         try:
-            if is_open:
+            if not self._transport.is_closing():
                 self._power(on=False)
                 self._stream.flush()
-            self._transport.close()
-            async with asyncio.timeout(CLOSE_S):
-                await self._stream.wait_closed()
-        except TimeoutError:
-            pass  # the peer takes nothing more
         finally:
-            if not self._stream.closed:
-                self._transport.abort()
-        await self._stream.wait_closed()  # at most one turn of the loop after an abort
+            await disconnect(self._transport, self._stream)
 
     def _power(self, *, on: bool) -> None:
         """Set DTR and RTS as the address says; lower, at the end, those that were raised."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import cast
 
 from drivers.errors import LineLost
+from drivers.transport.bell import Bell
 
 HIGH_WATER = 65_536  # unread octets after which the peer has to wait: eight of the largest packets
 DISCARD_LIMIT = 16  # reads of HIGH_WATER while dropping input, so that a babbling peer cannot hold us there
@@ -26,8 +27,8 @@ class StreamProtocol(asyncio.Protocol):
         self._reading_paused = False
         self._writing_paused = False
         self._lost: LineLost | None = None
-        self._input: asyncio.Future[None] | None = None
-        self._output: asyncio.Future[None] | None = None
+        self._input = Bell()
+        self._output = Bell()
         self._closed = asyncio.Event()
 
     # Called by asyncio.
@@ -41,7 +42,7 @@ class StreamProtocol(asyncio.Protocol):
         if len(self._buffer) >= HIGH_WATER and not self._reading_paused and self._transport is not None:
             self._reading_paused = True
             self._transport.pause_reading()
-        _wake(self._input)
+        self._input.ring()
 
     def sift(self, octets: bytes) -> bytes:
         """Return what of the input is data; a protocol with commands among them takes those out here."""
@@ -56,7 +57,7 @@ class StreamProtocol(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writing_paused = False
-        _wake(self._output)
+        self._output.ring()
 
     # Called by our transports.
 
@@ -73,23 +74,13 @@ class StreamProtocol(asyncio.Protocol):
         """Wait for input and return all of it; raise `LineLost` once the line is gone and the input is used up."""
         while not self._buffer:
             self.check()
-            self._input = waiter = asyncio.get_running_loop().create_future()
-            try:
-                await waiter
-            finally:
-                if self._input is waiter:  # a reader cancelled late must not take the next one's
-                    self._input = None
+            await self._input.heard()
         return self._take()
 
     async def output_taken(self) -> None:
         """Wait until the kernel took what was written; raise `LineLost` when it never will."""
         while self._writing_paused and self._lost is None:
-            self._output = waiter = asyncio.get_running_loop().create_future()
-            try:
-                await waiter
-            finally:
-                if self._output is waiter:
-                    self._output = None
+            await self._output.heard()
         self.check()
 
     def check(self) -> None:
@@ -100,8 +91,8 @@ class StreamProtocol(asyncio.Protocol):
     def lose(self, why: LineLost) -> None:
         """Take the line for lost from now on; the first reason stays."""
         self._lost = self._lost or why
-        _wake(self._input)
-        _wake(self._output)
+        self._input.ring()
+        self._output.ring()
 
     def discard(self, descriptor: int) -> int:
         """Drop the unread input, also what the kernel still holds for `descriptor`; return how many octets."""
@@ -130,8 +121,3 @@ class StreamProtocol(asyncio.Protocol):
             self._reading_paused = False
             self._transport.resume_reading()
         return taken
-
-
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)

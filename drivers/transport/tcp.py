@@ -53,16 +53,7 @@ class TcpTransport:
 
     async def close(self) -> None:
         self._stream.lose(LineLost(f"the connection to {self.name} is closed"))
-        try:
-            self._transport.close()
-            async with asyncio.timeout(CLOSE_S):
-                await self._stream.wait_closed()
-        except TimeoutError:
-            pass  # the peer takes nothing more
-        finally:
-            if not self._stream.closed:
-                self._transport.abort()
-        await self._stream.wait_closed()  # at most one turn of the loop after an abort
+        await disconnect(self._transport, self._stream)
 
 
 async def open_tcp(address: TcpAddress) -> TcpTransport:
@@ -99,6 +90,20 @@ async def connect_tcp(
     with suppress(OSError):  # already cut by the peer: the first read will tell
         _prepare(transport.get_extra_info("socket"))
     return transport, stream
+
+
+async def disconnect(transport: asyncio.Transport, stream: StreamProtocol) -> None:
+    """Close a connection; what is still unsent has `CLOSE_S` to go out."""
+    try:
+        transport.close()
+        async with asyncio.timeout(CLOSE_S):
+            await stream.wait_closed()
+    except TimeoutError:
+        pass  # the peer takes nothing more
+    finally:
+        if not stream.closed:
+            transport.abort()
+    await stream.wait_closed()  # at most one turn of the loop after an abort
 
 
 def _prepare(sock: socket.socket) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from drivers.errors import UsageError
 from drivers.transport.addresses import EchoMode, Switch
+from drivers.url_options import Options
 
 MAX_WAIT_MS = 60_000
 MAX_BAUD = 4_000_000
@@ -17,46 +15,10 @@ MOST_COMMANDS = 8  # more belong into the modem's stored profile
 _COMMAND = re.compile(r"[ -~]{1,58}", re.ASCII)  # modems take 40 to 60 characters on a line
 
 
-def merge(url: str, query: str, options: Mapping[str, str]) -> dict[str, str]:
-    """Return `options` with those of `query` on top; raise `UsageError` for a query that is none."""
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=32) if query else []
-    except ValueError as error:
-        raise UsageError(f"{url!r}: the part after '?' is not NAME=VALUE joined by '&'") from error
-    asked = dict(pairs)
-    if len(asked) < len(pairs):
-        raise UsageError(f"{url!r}: an option is given twice")
-    return {**options, **asked}
+class LineOptions(Options):
+    """The options of a line."""
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options given for one address; refuses those that its scheme does not have."""
-
-    url: str
-    given: dict[str, str]
-    known: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        for name in self.given:
-            if name not in self.known:
-                raise UsageError(
-                    f"{self.url!r} has no option {name!r}", advice=f"its options are {', '.join(self.known)}"
-                )
-
-    def number(self, name: str, default: int, *, low: int, high: int) -> int:
-        text = self.given.get(name)
-        if text is None:
-            return default
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise UsageError(f"{self.url!r}: {name}={text!r} is not a whole number from {low} to {high}")
-        return int(text)
-
-    def one_of(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        text = self.given.get(name, default)
-        if text not in choices:
-            raise UsageError(f"{self.url!r}: {name}={text!r} is not one of {', '.join(choices)}")
-        return text
+    __slots__ = ()
 
     def switch(self, name: str) -> Switch:
         choices: dict[str, Switch] = {"on": "on", "off": "off", "leave": "leave"}

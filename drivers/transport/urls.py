@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from drivers.errors import UsageError
 from drivers.transport.addresses import (
@@ -21,7 +21,8 @@ from drivers.transport.addresses import (
 )
 from drivers.transport.dialling import DEFAULT_MAX_CALL_S, DEFAULT_SETTLE_MS, DEFAULT_WAIT_S, Call
 from drivers.transport.modem_settings import ModemSettings
-from drivers.transport.url_options import MAX_WAIT_MS, Options, merge
+from drivers.transport.url_options import MAX_WAIT_MS, LineOptions
+from drivers.url_options import host_and_port, merge, refuse_login
 
 __all__ = [
     "DEFAULT_BAUD",
@@ -52,6 +53,8 @@ def parse_url(url: str, options: Mapping[str, str] | None = None) -> LineAddress
     if not separator or parse is None:
         raise UsageError(f"{url!r} is not an address of a line", advice=f"use {', '.join(_FORMS)}")
     place, _, query = rest.partition("?")
+    if parse is not _replay and not place.startswith("/"):  # a file may have an @ in its name
+        refuse_login(url, place)
     return parse(url, place, merge(url, query, options or {}))
 
 
@@ -65,7 +68,7 @@ def _serial(url: str, place: str, options: dict[str, str]) -> SerialAddress:
     device = unquote(place)
     if not device.startswith("/") or "\0" in device:
         raise UsageError(f"{url!r} names no device file", advice="three slashes: serial:///dev/ttyUSB0")
-    take = Options(url, options, ("baud", "dtr", "rts", "warmup_ms", "echo", "fastest", "identity"))
+    take = LineOptions(url, options, ("baud", "dtr", "rts", "warmup_ms", "echo", "fastest", "identity"))
     return SerialAddress(
         device=device,
         baud=take.baud(DEFAULT_BAUD),
@@ -78,24 +81,9 @@ def _serial(url: str, place: str, options: dict[str, str]) -> SerialAddress:
     )
 
 
-def _host_and_port(url: str, place: str) -> tuple[str, int]:
-    scheme = url.partition("://")[0].lower()
-    if "@" in place:
-        raise UsageError(f"a {scheme}:// address takes no user or password")  # and is not repeated here: it may be one
-    advice = f"{scheme}://HOST:PORT or {scheme}://[IPV6]:PORT"
-    try:
-        parts = urlsplit(f"//{place}")
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"{url!r}: {error}", advice=advice) from error
-    if not host or not port or parts.path.strip("/") or parts.fragment:
-        raise UsageError(f"{url!r} is not a host and a port", advice=advice)
-    return unquote(host), port
-
-
 def _tcp(url: str, place: str, options: dict[str, str]) -> TcpAddress:
-    host, port = _host_and_port(url, place)
-    take = Options(url, options, ("echo", "settle_ms", "connect_ms", "identity"))
+    host, port = host_and_port(url, place)
+    take = LineOptions(url, options, ("echo", "settle_ms", "connect_ms", "identity"))
     return TcpAddress(
         host=host,
         port=port,
@@ -107,8 +95,8 @@ def _tcp(url: str, place: str, options: dict[str, str]) -> TcpAddress:
 
 
 def _rfc2217(url: str, place: str, options: dict[str, str]) -> Rfc2217Address:
-    host, port = _host_and_port(url, place)
-    take = Options(url, options, ("baud", "dtr", "rts", "echo", "settle_ms", "connect_ms", "fastest", "identity"))
+    host, port = host_and_port(url, place)
+    take = LineOptions(url, options, ("baud", "dtr", "rts", "echo", "settle_ms", "connect_ms", "fastest", "identity"))
     return Rfc2217Address(
         host=host,
         port=port,
@@ -129,17 +117,17 @@ def _modem(url: str, place: str, options: dict[str, str]) -> ModemAddress | Bank
         return _bank(url, device, options)
     if "\0" in device:
         raise UsageError(f"{url!r} names no device file")
-    take = Options(url, options, (*_MODEM, "baud"))
+    take = LineOptions(url, options, (*_MODEM, "baud"))
     return _modem_at(SerialAddress(device, baud=take.baud(DEFAULT_BAUD), echo="off"), take)
 
 
 def _modem_tcp(url: str, place: str, options: dict[str, str]) -> ModemAddress:
-    host, port = _host_and_port(url, place)
-    take = Options(url, options, (*_MODEM, "connect_ms"))
+    host, port = host_and_port(url, place)
+    take = LineOptions(url, options, (*_MODEM, "connect_ms"))
     return _modem_at(TcpAddress(host, port, echo="off", connect_ms=take.connect_ms()), take)
 
 
-def _modem_at(port: SerialAddress | TcpAddress, take: Options) -> ModemAddress:
+def _modem_at(port: SerialAddress | TcpAddress, take: LineOptions) -> ModemAddress:
     return ModemAddress(
         port=port,
         call=_call(take),
@@ -160,14 +148,14 @@ def _bank(url: str, name: str, options: dict[str, str]) -> BankAddress:
             advice="modem:///dev/ttyS0?dial=NUMBER (three slashes), modem+tcp://HOST:PORT?dial=NUMBER or"
             " modem://BANK?dial=NUMBER",
         )
-    take = Options(url, options, _CALL)
+    take = LineOptions(url, options, _CALL)
     call = _call(take, init=take.commands())
     if call is None:
         raise UsageError(f"{url!r} names no number to call", advice=f"modem://{name}?dial=NUMBER")
     return BankAddress(name, call, echo=take.echo("off"), identity=take.identity())
 
 
-def _call(take: Options, *, init: tuple[str, ...] = ()) -> Call | None:
+def _call(take: LineOptions, *, init: tuple[str, ...] = ()) -> Call | None:
     pulse = take.one_of("tone", ("tone", "pulse"), "tone") == "pulse"
     wait_s = take.number("wait_s", DEFAULT_WAIT_S, low=10, high=255)  # S7 is one octet; below 10 s no call succeeds
     settle_ms = take.number("settle_ms", DEFAULT_SETTLE_MS, low=0, high=10_000)
@@ -184,7 +172,7 @@ def _replay(url: str, place: str, options: dict[str, str]) -> ReplayAddress:
     path = unquote(place)
     if not path or "\0" in path:
         raise UsageError(f"{url!r} names no file", advice="replay://FILE")
-    take = Options(url, options, ("pace", "session", "identity"))
+    take = LineOptions(url, options, ("pace", "session", "identity"))
     return ReplayAddress(
         path=path,
         pace="real" if take.one_of("pace", ("fast", "real"), "fast") == "real" else "fast",

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.c1219.number import NI_WIDTHS, NumberFormat, Order, plain
+from drivers.c1219.number import NI_WIDTHS, NumberFormat, Order
+from drivers.decimal_text import plain
 from drivers.errors import DataError
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "c12.json").read_text(), parse_float=Decimal)
@@ -118,6 +119,20 @@ def test_float32_is_the_shortest_decimal_with_the_same_bits(number: float) -> No
         for fewer in range(6, digits):
             shorter = float(f"{number:.{fewer}g}")
             assert abs(shorter) > 3.4028235e38 or struct.pack("<f", shorter) != octets
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.sampled_from(["little", "big"]))
+def test_floats_are_encoded_as_the_machine_lays_them_out(number: float, order: Order) -> None:
+    prefix = "<" if order == "little" else ">"
+    assert NumberFormat(1, order).encode(Decimal(number)) == struct.pack(prefix + "f", number)
+    assert NumberFormat(0, order).encode(Decimal(number)) == struct.pack(prefix + "d", number)
+    assert NumberFormat(0, order).encode(None) == struct.pack(prefix + "d", math.nan)
+
+
+def test_a_single_is_rounded_once() -> None:
+    """The nearest double is halfway between two singles, of which the even one is the lower."""
+    value = Decimal("1.00000005960464477540")  # 1 + 2**-24 and a little
+    assert NumberFormat(1, "big").encode(value).hex() == "3f800001"
 
 
 INT_RANGES = {7: 24, 8: 32, 9: 40, 10: 48, 11: 64}

@@ -13,65 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.cim import NAMESPACE, SCHEMA_FILE, block_type, register_type, rendered
-from agent.reading import BlockPart, ClockPart, MeterPart, Reading, RegisterPart, SitePart
+from agent.reading import MeterPart, Reading, SitePart
+from tests.agent.reading_kit import block, reading, register
 
 SCHEMA = xmlschema.XMLSchema(str(SCHEMA_FILE))
 N = f"{{{NAMESPACE}}}"
-READ = "2026-11-21T15:06:59.25Z"
-
-
-def block(**changes: Any) -> BlockPart:
-    whole: dict[str, Any] = {
-        "channel": 1,
-        "quantity": "kWh",
-        "direction": "delivered",
-        "unit": "kWh",
-        "interval_s": 900,
-        "first_interval_end": "2026-11-21T08:15:00Z",
-        "pulses": (125, 131, None),
-        "multiplier": "0.01",
-        "values": ("1.25", "1.31", None),
-        "status": ((), ("power_outage", "partial"), ()),
-    }
-    return BlockPart(**(whole | changes))
-
-
-def register(**changes: Any) -> RegisterPart:
-    whole: dict[str, Any] = {
-        "quantity": "kWh",
-        "direction": "delivered",
-        "kind": "cumulative",
-        "tier": 0,
-        "season": "current",
-        "period": "present",
-        "raw": "0012345",
-        "unit": "kWh",
-        "multiplier": "40",
-        "value": "493800",
-    }
-    return RegisterPart(**(whole | changes))
-
-
-def reading(**changes: Any) -> Reading:
-    whole: dict[str, Any] = {
-        "schema": "mrsp.reading/1",
-        "reading_id": "0193",
-        "agent_id": "gw-0001",
-        "sequence": 1,
-        "purpose": "cycle",
-        "method": "optical",
-        "read_started_at": READ,
-        "read_finished_at": READ,
-        "meter": MeterPart(meter_id="10012345", serial_number="S-1"),
-        "site": SitePart(service_delivery_point_id="1-0-12345-9"),
-        "clock": ClockPart(agent_source="ntp", corrected=False),
-        "registers": (),
-        "interval_blocks": (),
-        "events": (),
-        "checks": (),
-        "quality": "raw",
-    }
-    return Reading(**(whole | changes))
 
 
 def valid(said: Reading) -> ElementTree.Element:
@@ -82,7 +28,8 @@ def valid(said: Reading) -> ElementTree.Element:
 
 
 def test_intervals_are_stamped_by_their_end_and_say_what_is_odd_about_them() -> None:
-    blocks = valid(reading(interval_blocks=(block(),))).find(f"{N}IntervalBlocks")
+    odd = block(status=((), ("power_outage", "partial"), (), ()))
+    blocks = valid(reading(interval_blocks=(odd,))).find(f"{N}IntervalBlocks")
     assert blocks is not None
     found = [
         (
@@ -96,11 +43,14 @@ def test_intervals_are_stamped_by_their_end_and_say_what_is_odd_about_them() -> 
         ("2026-11-21T08:15:00Z", "1.25", []),
         ("2026-11-21T08:30:00Z", "1.31", ["1.2.32", "1.4.2"]),
         ("2026-11-21T08:45:00Z", None, ["1.5.259"]),
+        ("2026-11-21T09:00:00Z", "0.98", []),
     ]
 
 
 def test_the_meter_and_its_place_are_named() -> None:
-    said = valid(reading(registers=(register(),)))
+    meter = MeterPart(meter_id="10012345", serial_number="S-1")
+    site = SitePart(service_delivery_point_id="1-0-12345-9")
+    said = valid(reading(registers=(register(),), meter=meter, site=site))
     names = {one.findtext(f"{N}NameType/{N}name"): one.findtext(f"{N}name") for one in said.iter(f"{N}Names")}
     assert names == {"MeterID": "10012345", "SerialNumber": "S-1", "ServiceDeliveryPointID": "1-0-12345-9"}
 

@@ -12,69 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.cmep import CmepError, Dialect, IntervalRecord, Rendered, TouRecord, parsed, rendered
-from agent.reading import BlockPart, ClockPart, MeterPart, Reading, RegisterPart, SitePart
+from agent.reading import MeterPart, Reading, SitePart
+from tests.agent.reading_kit import block, reading, register
 
 MADE = datetime(2026, 11, 21, 15, 7, 31, tzinfo=UTC)
-READ = "2026-11-21T15:06:59.25Z"
 EXAMPLE = (
     "MEPMD01,19970819,MRSP-DEMO,ACCT004417,MDSP-DEMO,SA98765432,202611211507,E1A044321789,OK,E,KWH,1,00000015,4,"
     "202611210815,R,1.25,,R,1.31,,N,,,R,0.98,\r\n"
 )
 DIALECT = Dialect(sender_id="MRSP-DEMO", receiver_id="MDSP-DEMO", crc_field="empty")
-
-
-def block(**changes: Any) -> BlockPart:
-    whole: dict[str, Any] = {
-        "channel": 1,
-        "quantity": "kWh",
-        "direction": "delivered",
-        "unit": "kWh",
-        "interval_s": 900,
-        "first_interval_end": "2026-11-21T08:15:00Z",
-        "pulses": (125, 131, None, 98),
-        "multiplier": "0.01",
-        "values": ("1.25", "1.31", None, "0.98"),
-        "status": ((), (), ("missing",), ()),
-    }
-    return BlockPart(**(whole | changes))
-
-
-def register(**changes: Any) -> RegisterPart:
-    whole: dict[str, Any] = {
-        "quantity": "kWh",
-        "direction": "delivered",
-        "kind": "cumulative",
-        "tier": 0,
-        "season": "current",
-        "period": "present",
-        "raw": "0012345",
-        "unit": "kWh",
-        "multiplier": "40",
-        "value": "493800",
-    }
-    return RegisterPart(**(whole | changes))
-
-
-def reading(**changes: Any) -> Reading:
-    whole: dict[str, Any] = {
-        "schema": "mrsp.reading/1",
-        "reading_id": "0193",
-        "agent_id": "gw-0001",
-        "sequence": 1,
-        "purpose": "cycle",
-        "method": "optical",
-        "read_started_at": READ,
-        "read_finished_at": READ,
-        "meter": MeterPart(meter_id="E1A044321789"),
-        "site": SitePart(service_delivery_point_id="ACCT004417", account_id="SA98765432"),
-        "clock": ClockPart(agent_source="ntp", corrected=False),
-        "registers": (),
-        "interval_blocks": (),
-        "events": (),
-        "checks": (),
-        "quality": "raw",
-    }
-    return Reading(**(whole | changes))
 
 
 def lines(said: Reading, dialect: Dialect = DIALECT) -> Rendered:

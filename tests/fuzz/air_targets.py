@@ -15,7 +15,7 @@ from drivers.errors import DataError, LocalProtocolError, MeterProtocolError
 from drivers.ert.lines import Lines
 from drivers.ert.message import ErtMessage
 from drivers.ert.parse import LONGEST_LINE, parse_line, position_ns
-from drivers.pager.formats import format_paths, load_format
+from drivers.pager.formats import load_formats
 from drivers.pager.formats_message import MessageFormat
 from drivers.pager.multimon_lines import read_line
 from drivers.pager.snpp import command, data_lines, parse_reply, parse_status, parse_tag
@@ -88,7 +88,7 @@ def radio_seeds() -> Iterator[bytes]:
 
 @cache
 def formats() -> tuple[MessageFormat, ...]:
-    return tuple(load_format(name) for name in sorted(format_paths()))
+    return tuple(load_formats())
 
 
 def check_page(octets: bytes) -> None:

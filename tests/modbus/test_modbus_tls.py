@@ -98,3 +98,16 @@ async def test_files_that_are_no_certificates_are_named(tmp_path: Path) -> None:
     path.write_text("nothing", encoding="utf-8")
     with pytest.raises(UsageError, match="PEM files"):
         await read("modbus+tls://127.0.0.1:1", f"ca={path}")
+
+
+async def test_a_key_that_others_may_read_is_not_used(pki: Pki, tmp_path: Path) -> None:
+    key, both = tmp_path / "key.pem", tmp_path / "both.pem"
+    key.write_bytes(pki.mdsp_key.read_bytes())
+    both.write_bytes(pki.mdsp_certificate.read_bytes() + pki.mdsp_key.read_bytes())
+    for path, query in ((key, f"cert={pki.mdsp_certificate}&key={key}"), (both, f"cert={both}")):
+        path.chmod(0o640)
+        with pytest.raises(UsageError, match=f"open to other users.*chmod 600 {path}"):
+            await read("modbus+tls://127.0.0.1:1", f"ca={pki.ca}&{query}")
+        path.chmod(0o600)
+        with pytest.raises(TransportError, match="refuses the connection"):
+            await read("modbus+tls://127.0.0.1:1", f"ca={pki.ca}&{query}")

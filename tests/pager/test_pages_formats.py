@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from drivers.errors import DataError, UsageError
-from drivers.pager.formats import SHIPPED, MessageFormat, format_paths, load_format, load_format_file
+from drivers.pager.formats import MessageFormat, load_format, load_format_file, load_formats
 from drivers.pager.formats_grammar import LONGEST, WrongCheck
+from drivers.toml_library import SHIPPED
 from tests.pager.format_text import PLAIN, changed, loaded, written
 
 DENVER = ZoneInfo("America/Denver")
@@ -22,9 +23,9 @@ GOOD = "MTR=00123456 KWH=0045678.9 T=19991231T2359 CK=7CAF"
 
 
 def test_every_format_that_ships_loads_and_carries_a_check() -> None:
-    paths = format_paths()
-    assert set(paths) == {path.stem for path in (SHIPPED / "pager").glob("*.toml")} >= {"ascii-checked"}
-    assert all(load_format_file(path).checked for path in paths.values())
+    formats = load_formats()
+    assert set(formats.names) == {path.stem for path in (SHIPPED / "pager").glob("*.toml")} >= {"ascii-checked"}
+    assert all(one.checked for one in formats)
 
 
 def test_the_documented_message() -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from drivers.pager.wctp_values import (
     VersionResponse,
 )
 from metersim.pager.serving import Pusher
+from metersim.pki import create_pki
 from tests.pager.carrier import carrier
 
 LOCAL = PushSettings(port=0)
@@ -177,3 +179,13 @@ async def test_the_endpoint_and_a_poller_may_both_bring_the_same_reply(tmp_path:
     store = JobStore(tmp_path)
     assert store.quarantine() == ()
     store.close()
+
+
+async def test_a_key_that_others_may_read_is_not_used(tmp_path: Path) -> None:
+    pki = create_pki(tmp_path / "pki", now=datetime.now(UTC), encryption=False)
+    files = PushSettings(port=0, certificate=str(pki.broker_certificate), key=str(pki.broker_key))
+    async with push_endpoint(files, tmp_path) as url:
+        assert url.startswith("https://")
+    pki.broker_key.chmod(0o644)
+    with pytest.raises(UsageError, match=f"open to other users.*chmod 600 {pki.broker_key}"):
+        await serve_push(files, tmp_path)

@@ -16,12 +16,12 @@ import pytest
 from drivers.data import MeterData, Source
 from drivers.errors import DataError, MeterRefused, MeterSilent, TransportError, UsageError
 from drivers.pager.driver import PagerDriver, default_keep
-from drivers.pager.formats import format_paths
 from drivers.pager.jobs import Job, JobStore
 from drivers.pager.wctp_client import CarrierRefused, PageFailed
 from drivers.pager.wctp_http import NotSent
 from drivers.registry import driver_for
 from drivers.secret import Secret
+from drivers.toml_library import SHIPPED
 from tests.pager.carrier import CODE, METER, PIN, Carrier, carrier
 
 SHORT = {"wait_s": "0.4"}
@@ -322,7 +322,7 @@ async def test_the_recording_has_everything_but_the_code(tmp_path: Path) -> None
 
 
 async def test_wrong_settings_are_told_before_anybody_is_paged(tmp_path: Path) -> None:
-    shipped = format_paths()["ascii-checked"].read_text()
+    shipped = (SHIPPED / "pager" / "ascii-checked.toml").read_text()
     (tmp_path / "pager").mkdir()
     (tmp_path / "pager" / "local.toml").write_text(
         shipped.replace('"ascii-checked"', '"local"', 1).replace('zone = "UTC"', 'zone = "site"')
