@@ -14,6 +14,7 @@ from agent.anomalies import AnomalySettings
 from agent.call_in_settings import CallInSettings
 from agent.clock.settings import ClockSettings
 from agent.cmep.dialect import Dialect
+from agent.console.settings import ConsoleSettings
 from agent.credentials import is_credential
 from agent.errors import ConfigError, UsageError
 from agent.forward.settings import ForwardSettings
@@ -51,6 +52,7 @@ class AgentSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_directory: Text = "/var/lib/mrsp"
     profile_directories: tuple[Text, ...] = ()
     rule_set_directories: tuple[Text, ...] = ()
+    code_set_directories: tuple[Text, ...] = ()  # what a person can say at a stop of a route
     recording_directory: Text | None = None  # where it was before `[recordings]`: refused, with what to write instead
 
     def __post_init__(self) -> None:
@@ -155,6 +157,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     call_in: CallInSettings | None = None
     requests: RequestSettings | None = None
     outlet: OutletSettings = OutletSettings()
+    console: ConsoleSettings | None = None
     meters: tuple[MeterSection, ...] = ()
 
     def __post_init__(self) -> None:

@@ -6,10 +6,10 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -33,6 +33,7 @@ from agent.ledger import LEDGER, Ledger
 from agent.notify import notify, watchdog_interval_s
 from agent.outlet_delivery import FileDelivery
 from agent.outlet_settings import FileOutletSettings
+from agent.recent_log import RecentLog
 from agent.requests.inbox import Inbox
 from agent.schedule import EPOCH
 from agent.scheduling.book import ScheduleBook
@@ -41,6 +42,9 @@ from agent.scheduling.store import SCHEDULE_FILE
 from agent.spool import AlreadySpooled, Spool
 from agent.together import together
 from drivers.pager.push_settings import PushSettings
+
+if TYPE_CHECKING:
+    from agent.routes.one_book import OneBook
 
 PROOF_EVERY_S = 900.0  # how often the status message's clock proof is renewed
 
@@ -96,6 +100,7 @@ class Service:
         self._untimed = untimed_of(config)
         self._ledger = Ledger(config.state_directory / LEDGER)
         self._identity = IdentityWatch(config.key_directory, config.tls_certificate, self._known_now)
+        self._routes = None if config.settings.console is None else self._route_book()
         self._proof: ClockProof | None = None
         self._clock_asked = asyncio.Event()
 
@@ -104,6 +109,7 @@ class Service:
         async with (
             open_spool(self._config, service=True) as (spool, keys),
             await ScheduleBook.open(self._config.state_directory / SCHEDULE_FILE) as book,
+            self._routes or nullcontext(),
         ):
             settings = self._config.settings
             follower = FollowUp(self._records, spool, settings.anomalies, zone=settings.clock.zone)
@@ -125,9 +131,10 @@ class Service:
         yield "accounts", keep_accounts(config, self._ledger, spool, self._known_now)
         yield "identity", self._identity.run()
         inbox = None if settings.requests is None else Inbox()
+        forwarder: Forwarder | None = None
         if settings.forward is not None and keys is not None:
-            ask = None if inbox is None else inbox.put
-            yield "forward", forwarder_of(config, spool, keys, self._status, ask).run()
+            forwarder = forwarder_of(config, spool, keys, self._status, None if inbox is None else inbox.put)
+            yield "forward", forwarder.run()
         elif settings.outlet.file is not None:
             yield "outlet", file_delivery_of(config, settings.outlet.file, spool, keys).run()
         orders = {meter.name: order_of(config, meter) for meter in settings.meters}
@@ -138,8 +145,38 @@ class Service:
         if settings.requests is not None and inbox is not None and keys is not None:
             from agent.requests.work import handle_requests  # noqa: PLC0415 - only where the MDSP may ask
 
-            asking = partial(handle_requests, config, settings.requests, inbox, (keys, spool, schedule), self._moment)
+            lent_to = keys, spool, schedule, self._routes
+            asking = partial(handle_requests, config, settings.requests, inbox, lent_to, self._moment)
             yield "requests", self._once_asked(asking)
+        if settings.console is not None and self._routes is not None:
+            from agent.console.running import Agent, keep_console  # noqa: PLC0415 - needs the extra; few gateways have it
+
+            lent = Agent(
+                config=config,
+                box=self._box,
+                spool=spool,
+                follower=follower,
+                ledger=self._ledger,
+                moment=self._moment,
+                proof=lambda: self._proof,
+                link=forwarder,
+                log=RecentLog(),
+                routes=self._routes,
+                borrow_line=schedule.borrow,
+            )
+            yield "console", self._once_asked(partial(keep_console, settings.console, lent))
+        yield from self._incoming(spool, follower, attendant, schedule)
+
+    def _route_book(self) -> OneBook:
+        from agent.routes.one_book import route_book_of  # noqa: PLC0415 - only where persons walk routes
+
+        return route_book_of(self._config, lambda: self._moment().at)
+
+    def _incoming(
+        self, spool: Spool, follower: FollowUp, attendant: Attendant, schedule: Scheduler
+    ) -> Iterable[tuple[str, Coroutine[Any, Any, None]]]:
+        """Yield what takes the calls, replies, radio messages and pages of meters."""
+        config, settings = self._config, self._config.settings
         if settings.call_in is not None:
             from agent.call_in_service import sleepers_of, take_calls  # noqa: PLC0415 - most gateways are not called
             from agent.receiving import ScheduledCalls  # noqa: PLC0415

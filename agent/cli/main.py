@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import Protocol
 
+from agent.core_dumps import forbid_core_dumps
 from drivers.errors import MrspError
 
 
@@ -47,7 +48,9 @@ COMMANDS = {
     ),
     "profile": Entry("profile", "list, show, check and propose meter family profiles", "mrsp profile list"),
     "procedure": Entry("procedure", "run a standard procedure of a meter, on the record", "mrsp procedure list"),
-    "audit": Entry("audit", "look into the log of all writes to meters", "mrsp audit verify --config mrsp.toml"),
+    "audit": Entry(
+        "audit", "look into the log of sessions with meters and writes to them", "mrsp audit verify --config mrsp.toml"
+    ),
     "listen": Entry(
         "listen", "listen to meters that send by themselves", "mrsp listen radio --plan plan.csv --seconds 60"
     ),
@@ -64,6 +67,8 @@ COMMANDS = {
         "back up, restore, take over from a dead box",
         "mrsp backup create --config mrsp.toml --output gw.backup --recipient age1…",
     ),
+    "console": Entry("console", "who may log in to the console in the field", "mrsp console user add j.doe"),
+    "route": Entry("route", "field routes: load, look at, export", "mrsp route load friday.csv --config mrsp.toml"),
     "keys": Entry("keys", "create and inspect the device identity", "mrsp keys init --config mrsp.toml"),
 }
 
@@ -132,6 +137,11 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a bar or dash that the terminal lacks is no reason to fail
+    try:
+        forbid_core_dumps()  # any command may hold a meter's password or a key
+    except MrspError as error:
+        sys.stderr.write(f"mrsp: {error}\n")
+        sys.exit(error.exit_code)
     sys.exit(main(sys.argv[1:]))
 
 

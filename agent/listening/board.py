@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from agent.listening.hearing import Hearing
 from agent.listening.plan import Message, PlannedMeter, ReadPlan
@@ -19,6 +20,7 @@ from drivers.data import Position
 
 MOST_FOREIGN = 32_768  # identifications that are told apart; of further ones only the receptions are counted
 Key = tuple[Message, str]
+Standing = Literal["unheard", "unconfirmed", "confirmed", "delivered"]  # confirmed: it waits to be delivered
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Board:
         self._delivered: set[Key] = set()
         self._due: list[tuple[int, Key]] = []  # heap: when a confirmed value has waited long enough
         self._waiting: set[Key] = set()
+        self._news: set[Key] = set()
 
     def refuse(self, refused: Refused) -> None:
         """Count a line that was no reception."""
@@ -97,6 +100,7 @@ class Board:
         if hearing is None:
             hearing = self._hearings[key] = self._hearing_of(planned)
         hearing.take(reception, position())
+        self._news.add(key)
         if key in self._delivered or key in self._waiting or hearing.confirmed(utc) is None:
             return
         self._waiting.add(key)
@@ -124,6 +128,7 @@ class Board:
         """Begin a new cycle: every meter is to be delivered once again."""
         for hearing in self._hearings.values():
             hearing.new_cycle()
+        self._news |= self._hearings.keys() | self._delivered
         self._delivered.clear()
         self._waiting.clear()
         self._due.clear()
@@ -131,6 +136,25 @@ class Board:
     def delivered_before(self, key: Key) -> None:
         """Note that a meter was delivered in this cycle by an earlier run."""
         self._delivered.add(key)
+        self._news.add(key)
+
+    def news(self) -> set[Key]:
+        """Return the planned meters whose standing or reception may have changed since this was asked last."""
+        news, self._news = self._news, set()
+        return news
+
+    def standing(self, key: Key) -> Standing:
+        """Return how far a planned meter is in this cycle."""
+        if key in self._delivered:
+            return "delivered"
+        if key in self._waiting:
+            return "confirmed"
+        hearing = self._hearings.get(key)
+        return "unconfirmed" if hearing is not None and hearing.heard else "unheard"
+
+    def hearing(self, key: Key) -> Hearing | None:
+        """Return what was heard of a planned meter; None if nothing ever was."""
+        return self._hearings.get(key)
 
     @property
     def delivered(self) -> int:
@@ -165,6 +189,7 @@ class Board:
         if key not in self._waiting:
             return []
         self._waiting.discard(key)
+        self._news.add(key)
         hearing = self._hearings[key]
         track = hearing.confirmed(utc)
         if track is None:

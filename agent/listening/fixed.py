@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from agent.listening.report import summary
 from agent.listening.run import Cycle, Listening, Run
 from agent.listening.senders import SenderReports
 from agent.listening.settings import ListeningSettings, RadioSettings
+from agent.listening.van import Van
 from agent.order import Order
 from agent.reading import Reading
 from agent.visit import Box, Outcome
@@ -41,13 +42,15 @@ Keep = Callable[[Order, Outcome], Awaitable[Reading]]
 class Station:
     """Where a fixed receiver stands: its agent, and where its readings and reports go.
 
-    `path` resolves file names of the configuration; `keep` is given every reading, one after the other.
+    `path` resolves file names of the configuration; `keep` is given every reading, one after the other. `van` shows
+    what is heard, to whoever is in it.
     """
 
     box: Box
     keep: Keep
     path: Callable[[str], Path] = Path
     reports: SenderReports | None = None
+    van: Van | None = None
 
 
 async def listen_radio(settings: RadioSettings, station: Station) -> None:
@@ -75,23 +78,33 @@ async def listen_for_ever(
     station: Station,
     ear_of: Callable[[ReadPlan], Ear],
     position: Callable[[], Position | None] = lambda: None,
+    *,
+    name: str = "radio",
 ) -> None:
-    """Listen with any ear, in cycles, until cancelled.
+    """Listen with any ear, in cycles, until cancelled. `name`: of the ear, for the person in the van.
 
     What is wrong with receiver, program or plan is logged and tried again after `rest`: the agent goes on without it.
     """
     while True:
         try:
             plan = await asyncio.to_thread(load_plan, station.path(settings.plan))
-            await _listen(settings, station, plan, ear_of(plan), position)
+            await _listen(name, settings, station, plan, ear_of(plan), position)
         except MrspError as error:
+            _rests(station, name, error)
             _log.error("%s; it is tried again in %s", error, settings.rest)
         except Exception:  # noqa: BLE001 - a bug in here must not end the agent, which reads other meters, too
+            _rests(station, name, None)
             _log.exception("listening broke; it is tried again in %s", settings.rest)
         await asyncio.sleep(settings.rest_period.total_seconds())
 
 
+def _rests(station: Station, name: str, error: MrspError | None) -> None:
+    if station.van is not None:
+        station.van.rests(name, error)
+
+
 async def _listen(
+    name: str,
     settings: ListeningSettings,
     station: Station,
     plan: ReadPlan,
@@ -113,4 +126,6 @@ async def _listen(
 
     cycle = Cycle(settings.period, settings.offset)
     how = Listening(hold=settings.hold_period, cycle=cycle, position=position, ended=ended)
+    if station.van is not None:
+        how = replace(how, tick=station.van.listens(name, plan, cycle, deliverer.utc, position))
     await Run(ear, plan, deliverer, station.box.clock, how).listen(deliver)

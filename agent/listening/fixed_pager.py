@@ -23,4 +23,4 @@ async def listen_pager(settings: PagerSettings, station: Station) -> None:
         source, decoder = settings.receiver, settings.decoder
         return PagerEar(plan, box.clock, source, decoder=decoder, profile_dirs=box.profile_dirs, zone=zone)
 
-    await listen_for_ever(settings, station, ear_of)
+    await listen_for_ever(settings, station, ear_of, name="pager")

@@ -89,12 +89,18 @@ class Hearing:
         self.last = last
         self.heard = 0  # receptions in this run or cycle
         self.flooded = False
+        self.newest: Reception | None = None  # of this run or cycle, whatever it agrees with
+        self.best: Reception | None = None  # by its reception
+        self.best_position: Position | None = None
         self._tracks: list[Track] = []
         self._minute = (0, 0)  # when it began, receptions since
 
     def take(self, reception: Reception, position: Position | None = None) -> None:
         """Take one reception, in the order of hearing."""
         self.heard += 1
+        self.newest = reception
+        if self.best is None or best_of((self.best, reception)) is not self.best:
+            self.best, self.best_position = reception, position
         self._tally(reception.moment_ns)
         self._tracks = [t for t in self._tracks if reception.moment_ns - t.newest.moment_ns < FORGOTTEN_NS]
         for track in sorted(self._tracks, key=lambda each: each.count, reverse=True):
@@ -136,6 +142,7 @@ class Hearing:
         """Begin to wait for the next value: what was heard stays as what new receptions must agree with."""
         self.heard = 0
         self.flooded = False
+        self.newest = self.best = self.best_position = None
         for track in self._tracks:
             track.fresh = False
 

@@ -42,6 +42,9 @@ COLUMNS = (
     "account_id",
     "format",
     "address",
+    "place",
+    "latitude",
+    "longitude",
 )
 
 
@@ -62,6 +65,9 @@ class PlannedMeter:
     account_id: str | None = None
     format: str | None = None  # of a page: the name of its grammar
     address: str | None = None  # of a page, where it is not the meter's id
+    place: str | None = None  # where it is, for a person: "12 Oak St, rear"
+    latitude: Decimal | None = None  # WGS 84, degrees; both or none
+    longitude: Decimal | None = None
     unit_given: bool = True  # False: the plan leaves the unit to its default
 
     @property
@@ -220,6 +226,9 @@ def _meter(place: str, fields: Mapping[str, str]) -> PlannedMeter:
     if read_at is not None and last is None:
         raise cell.wrong("last_read_at", "is given without last_reading")
     unit = cell.text("unit")
+    latitude, longitude = cell.degrees("latitude", 90), cell.degrees("longitude", 180)
+    if (latitude is None) != (longitude is None):
+        raise cell.wrong("longitude" if longitude is None else "latitude", "is missing: a position has both")
     return PlannedMeter(
         meter_id=meter_id,
         message=message,
@@ -234,6 +243,9 @@ def _meter(place: str, fields: Mapping[str, str]) -> PlannedMeter:
         account_id=cell.text("account_id"),
         format=cell.text("format"),
         address=cell.text("address"),
+        place=cell.text("place"),
+        latitude=latitude,
+        longitude=longitude,
         unit_given=unit is not None,
     )
 
@@ -282,6 +294,12 @@ class _Cells:
         if not number.is_finite() or number.copy_abs() > LARGEST or cast(int, number.as_tuple().exponent) < -15:
             raise self.wrong(column, f"must be finite, at most {LARGEST:f}, of at most 15 decimal places")
         return number
+
+    def degrees(self, column: str, most: int) -> Decimal | None:
+        found = self.number(column)
+        if found is not None and abs(found) > most:
+            raise self.wrong(column, f"must be from -{most} to {most} degrees")
+        return found
 
     def dials(self) -> int | None:
         found = self.text("dials")

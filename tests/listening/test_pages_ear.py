@@ -17,8 +17,9 @@ from agent.listening.pager_settings import PagerSettings
 from agent.listening.plan import ReadPlan, parse_plan
 from agent.listening.reception import Confirmed, Reception, Refused
 from drivers.errors import UsageError
-from drivers.pager.formats import SHIPPED, load_format
+from drivers.pager.formats import load_format
 from drivers.pager.multimon_programs import AudioFile, Decoder
+from drivers.toml_library import SHIPPED
 from tests.pager.format_text import PLAIN, written
 
 HEADER = b"meter_id,message,address,format,multiplier,unit,dials\n"
