@@ -18,9 +18,11 @@ from agent.box import untimed_of
 from agent.config import Config, MeterSection
 from agent.errors import LocalTrouble, MrspError, VisitTooLong
 from agent.follow_up import FollowUp
+from agent.held_password import shown_once
 from agent.keeping import STORE_AGAIN_S, keep_for_sure, link_recording, refuse_if_full
 from agent.ledger import Ledger
 from agent.lines import url_on
+from agent.not_read import report_not_read
 from agent.order import Order
 from agent.scheduling.failures import failure_of
 from agent.scheduling.reads import GivenUp, Read
@@ -28,6 +30,7 @@ from agent.scheduling.retry import Failure
 from agent.scheduling.scheduler import Came, Moment
 from agent.spool import Spool
 from agent.visit import Box, Outcome, visit
+from drivers.visual.trouble import NotRead
 
 HANG_UP_S = 20.0  # of the time that a visit has, kept back for leaving the meter and the line
 LEAST_S = 5.0
@@ -99,9 +102,12 @@ class Attendant:
             left_s = None if read.ends_by is None else (read.ends_by - self.now().at).total_seconds() - HANG_UP_S
             most_s = None if left_s is None else max(int(left_s), 1)
             via = url_on(order.url, read.line, self.config.settings.banks, most_s=most_s)
-            return await _limited(visit(order, self.box, via=via), left_s)
+            async with shown_once(self.box, order):
+                return await _limited(visit(order, self.box, via=via), left_s)
         except Exception as error:
             await self.ledger.failed(read.meter, read.due, self.now().at, error)
+            if isinstance(error, NotRead):  # that nobody got at it is told when the read is given up
+                await report_not_read(self.follower, order, error, self.now().at, told="no_access")
             raise
 
     async def keep(self, read: Read, order: Order, outcome: Outcome, came: Came) -> str | Failure:

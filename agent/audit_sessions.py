@@ -4,6 +4,10 @@
         …                                                  # `session.number` goes into the lines of writes
         session.took(reading, broken)
 
+    async with session_of(sessions, Errand(task, "procedure demand_reset")) as session:
+        …
+        session.wrote(meter_id, outcome)
+
 A session is set down when it begins and when it ends, so that one that a crash or a kill cut short shows, too: a meter
 is not visited if that cannot be written. The lines reach the disk in groups, which spares an SD card; at most the
 lines of half a minute are lost to a power cut, and those of writes never are.
@@ -15,22 +19,22 @@ import asyncio
 import logging
 import os
 import pwd
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.audit import AuditLog
-from agent.errors import ClockForbids, LocalTrouble, MrspError
+from agent.audit_facts import MOST_NAMES, Errand, asked_of, cut, facts_of, result_of, trouble_of
+from agent.audit_files import AuditBroken
+from agent.errors import LocalTrouble
 from agent.order import Order
 from agent.reading import Reading
 from drivers.errors import printable
+from drivers.writes import WriteOutcome
 
 GROUP_S = 30.0  # from the first line of a group until it is synced
-LONGEST_TEXT = 1_000  # characters of what a meter or an error said
-MOST_NAMES = 64  # tables, checks: a reading has a dozen
 Came = Literal["schedule", "request", "call", "by hand"]  # what brought the session about
-Result = Literal["read", "in part", "refused", "failed", "not visited", "cancelled"]
 
 _log = logging.getLogger("agent.audit")
 
@@ -44,11 +48,16 @@ class Session:
 
     def took(self, reading: Reading, broken: Exception | None = None) -> None:
         """Note what was read; `broken`: what ended the session early."""
-        self.facts = {"result": "read" if broken is None else "in part", **_facts_of(reading), **_trouble(broken)}
+        self.facts = {"result": "read" if broken is None else "in part", **facts_of(reading), **trouble_of(broken)}
 
-    def identified(self, meter_id: str) -> None:
-        """Note who answered, where a session reads nothing else."""
-        self.facts = {"result": "read", "meter_id": _cut(meter_id)}
+    def looked(self, meter_id: str = "", tables: Iterable[str] = (), recording: str = "") -> None:
+        """Note what a session without a reading brought: who answered, tables; a recording's SHA-256."""
+        seen = {"meter_id": cut(meter_id), "tables": list(tables)[:MOST_NAMES], "recording": recording}
+        self.facts = {"result": "read", **{name: value for name, value in seen.items() if value}}
+
+    def wrote(self, meter_id: str, outcome: WriteOutcome) -> None:
+        """Note what became of the write that the session was for; lines of their own tell the rest of it."""
+        self.facts = {"result": outcome, **({"meter_id": cut(meter_id)} if meter_id else {})}
 
 
 class SessionLog:
@@ -70,19 +79,23 @@ class SessionLog:
         self._unsynced = asyncio.Event()
 
     @asynccontextmanager
-    async def session(self, order: Order, *, via: str | None = None, called: bool = False) -> AsyncIterator[Session]:
+    async def session(
+        self, what: Order | Errand, *, via: str | None = None, called: bool = False
+    ) -> AsyncIterator[Session]:
         """Set down that a session begins, and how it ended. Raises `LocalTrouble`, before anything is done, if the
         log cannot be written; what the session itself raises passes through.
 
         `via`: the line that it goes by, where the order names a bank of modems; `called`: the meter has called.
         """
-        came = "call" if called else "request" if order.requested_at is not None else self._came
-        facts = {**_asked(order, via or order.url), "came": came, "by": self._by}
+        asked_for = isinstance(what, Order) and what.requested_at is not None
+        came: Came = "call" if called else "request" if asked_for else self._came
+        url = via or (what.url if isinstance(what, Order) else what.task.url)
+        facts = {**asked_of(what, url), "came": came, "by": self._by}
         session = Session(await self._append("session_begun", facts))
         try:
             yield session
         except BaseException as error:
-            session.facts |= _trouble(error) | {"result": _result_of(error)}
+            session.facts |= trouble_of(error) | {"result": result_of(error)}
             raise
         finally:
             await self._end(session)
@@ -116,7 +129,12 @@ class SessionLog:
         async with self._opening:
             if self._log is None:
                 self._log = await asyncio.to_thread(self._open)
-        return await asyncio.to_thread(self._log.append, event, fields, durable=False)
+            log = self._log
+        try:
+            return await asyncio.to_thread(log.append, event, fields, durable=False)
+        except AuditBroken:
+            self._log = None  # the next session opens it anew, which may mend it
+            raise
 
     async def _sync(self) -> None:
         if self._log is None:
@@ -129,13 +147,13 @@ class SessionLog:
 
 @asynccontextmanager
 async def session_of(
-    sessions: SessionLog | None, order: Order, *, via: str | None = None, called: bool = False
+    sessions: SessionLog | None, what: Order | Errand, *, via: str | None = None, called: bool = False
 ) -> AsyncIterator[Session]:
     """Do as `SessionLog.session`; without a log nothing is set down, and the session is number 0."""
     if sessions is None:
         yield Session(0)
         return
-    async with sessions.session(order, via=via, called=called) as session:
+    async with sessions.session(what, via=via, called=called) as session:
         yield session
 
 
@@ -148,66 +166,3 @@ def who(program: str) -> str:
         user = f"uid {uid}"
     before = os.environ.get("SUDO_USER", "")
     return f"{program} as {user}" + (f", by sudo of {printable(before)[:64]}" if before else "")
-
-
-def _asked(order: Order, url: str) -> dict[str, object]:
-    """Return where to, why, and what was asked for. Passwords are no part of an order; that there is one is told."""
-    asked: dict[str, object] = {
-        "url": url,
-        "order_id": order.order_id,
-        "purpose": order.purpose,
-        "requested_at": order.requested_at.isoformat() if order.requested_at else None,
-        "expected_meter_id": order.expected_meter_id,
-        "user_id": order.user_id,
-        "user": order.user,
-        "password": order.password_file is not None,
-        "asked": "registers" if order.registers_only else "registers, profile and logs",
-        "set_clock": order.set_clock,
-    }
-    return {name: value for name, value in asked.items() if value is not None and value is not False}
-
-
-def _facts_of(reading: Reading) -> dict[str, object]:
-    """Return what was read, in figures; the recording's SHA-256 stands for every octet of it."""
-    blocks = reading.interval_blocks
-    places = [register.provenance for register in reading.registers] + [block.provenance for block in blocks]
-    tables = {place.table for place in places if place is not None}
-    tables |= {event.log for event in reading.events if event.log}
-    failed = dict.fromkeys(check.check for check in reading.checks if check.outcome == "fail")
-    facts: dict[str, object] = {
-        "meter_id": _cut(reading.meter.meter_id or ""),
-        "serial_number": _cut(reading.meter.serial_number or ""),
-        "reading_id": reading.reading_id,
-        "method": reading.method,
-        "profile": reading.meter.profile,
-        "started_at": reading.read_started_at,
-        "finished_at": reading.read_finished_at,
-        "registers": len(reading.registers),
-        "intervals": sum(len(block.pulses) for block in blocks),
-        "channels": len({block.channel for block in blocks}),
-        "events": len(reading.events),
-        "tables": sorted(tables)[:MOST_NAMES],
-        "checks_failed": list(failed)[:MOST_NAMES],
-        "clock_correction": reading.clock.correction,
-        "recording": reading.recording.sha256 if reading.recording else None,
-    }
-    return {name: value for name, value in facts.items() if value not in (None, "", [])}
-
-
-def _trouble(error: BaseException | None) -> dict[str, object]:
-    if error is None:
-        return {}
-    said = str(error) if isinstance(error, MrspError) else ""  # another error's text may quote anything
-    return {"error": _cut(f"{type(error).__name__}: {said}" if said else type(error).__name__)}
-
-
-def _result_of(error: BaseException) -> Result:
-    if not isinstance(error, Exception):
-        return "cancelled"
-    if isinstance(error, ClockForbids):
-        return "not visited"
-    return "refused" if isinstance(error, MrspError) and error.exit_code == 4 else "failed"
-
-
-def _cut(text: str) -> str:
-    return printable(text[:LONGEST_TEXT])

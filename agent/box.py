@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.audit import AuditLog
+from agent.audit_sessions import GROUP_S, Came, SessionLog, who
 from agent.clock.instant import Clock
 from agent.clock.keeper import PROOF_FILE, ProofKeeper
 from agent.clock.untimed import UntimedReadings
@@ -16,15 +17,23 @@ from agent.recordings import Recordings
 from agent.visit import Box
 from drivers.base import Progress
 
+AUDIT_LOG = "audit.jsonl"  # its newest file, among the agent's state
+SERVICE = "mrsp run"
+
 
 def configured_box(
     config: Config,
     clock: Clock,
     *,
     records: MeterRecords,
+    sessions: SessionLog | None = None,
     progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> Box:
-    """Return the box that `config` describes. Nothing is opened yet."""
+    """Return the box that `config` describes. Nothing is opened yet.
+
+    `sessions`: where its visits are set down; by default those of the service, whose lines reach the disk by
+    `SessionLog.run`.
+    """
     settings = config.settings
     return Box(
         agent_id=config.agent_id,
@@ -35,7 +44,8 @@ def configured_box(
         records=records,
         keeper=ProofKeeper(settings.clock, clock, config.state_directory / PROOF_FILE),
         recordings=recordings_of(config),
-        audit=lambda: AuditLog(config.state_directory / "audit.jsonl", lambda: datetime.now(UTC)),
+        audit=lambda: AuditLog(audit_file_of(config), _now),
+        sessions=sessions or sessions_of(config, SERVICE, came="schedule", group_s=GROUP_S),
         keep=requests_of(config),
         progress=progress,
     )
@@ -44,6 +54,17 @@ def configured_box(
 def records_of(config: Config) -> MeterRecords:
     """Return the records of its meters that a configured agent keeps."""
     return MeterRecords(config.state_directory / "meters")
+
+
+def audit_file_of(config: Config) -> Path:
+    """Return the newest file of a configured agent's audit log."""
+    return config.state_directory / AUDIT_LOG
+
+
+def sessions_of(config: Config, program: str, *, came: Came = "by hand", group_s: float | None = None) -> SessionLog:
+    """Return where a configured agent sets down the sessions that `program` has with meters."""
+    file = audit_file_of(config)
+    return SessionLog(lambda: AuditLog.mended(file, _now), by=who(program), came=came, group_s=group_s)
 
 
 def recordings_of(config: Config) -> Recordings:
@@ -60,3 +81,7 @@ def requests_of(config: Config) -> Path:
 def untimed_of(config: Config) -> UntimedReadings:
     """Return the readings of a configured agent that wait for their time to be known."""
     return UntimedReadings(config.state_directory / "untimed")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -20,6 +20,7 @@ from agent.config import Config
 from agent.credentials import load_password
 from agent.errors import ConfigError, MrspError
 from agent.follow_up import FollowUp
+from agent.held_password import shown_once
 from agent.keeping import keep_for_sure, link_recording, refuse_if_full
 from agent.ledger import Ledger
 from agent.reading import Reading
@@ -94,7 +95,8 @@ class CallReader:
         """Return the reading once it is safe. Raises what the visit raises; a broken one is kept, then raised."""
         name, order = visitor.caller.name, visitor.order
         await refuse_if_full(self.spool)
-        outcome = await visit(order, self.box, line=visitor.line, stay=True)
+        async with shown_once(self.box, order):
+            outcome = await visit(order, self.box, line=visitor.line, stay=True)
         reading = outcome.reading
         await link_recording(self.config, reading)
         due = visitor.due or order.requested_at

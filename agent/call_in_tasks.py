@@ -6,9 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from agent.audit_facts import Errand
+from agent.audit_sessions import session_of
 from agent.call_in import Identify, Tell, Visitor
 from agent.credentials import load_password
 from agent.errors import UsageError
+from agent.utc_text import utc_text
 from agent.visit import Box
 from drivers.base import Task
 from drivers.data import Identity
@@ -25,7 +28,10 @@ def asking(box: Box) -> Identify:
 
     async def ask(line: Transport) -> Identity:
         task = Task(_ANY_CALL, profile_dirs=box.profile_dirs, line=line, monotonic_ns=box.clock.boottime_ns)
-        return await who_calls(task)
+        async with session_of(box.sessions, Errand(task, "who calls"), via=line.name, called=True) as session:
+            identity = await who_calls(task)
+            session.looked(identity.meter_id)
+            return identity
 
     return ask
 
@@ -52,7 +58,12 @@ def telling(box: Box) -> Tell:
             line=visitor.line,
             monotonic_ns=box.clock.boottime_ns,
         )
-        journal = box.audit().journal(authorized_by=f"configuration of {visitor.caller.name}", reason="next_call")
-        return await tell_next_call(task, at, journal)
+        leave, expected = f"configuration of {visitor.caller.name}", order.expected_meter_id or ""
+        errand = Errand(task, f"to call next at {utc_text(at)}", expected, leave)
+        async with session_of(box.sessions, errand, via=visitor.line.name, called=True) as session:
+            journal = box.audit().journal(authorized_by=leave, reason="next_call", session=session.number)
+            told = await tell_next_call(task, at, journal)
+            session.wrote(expected, told.outcome)
+            return told
 
     return tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.errors import MrspError, UsageError
+from drivers.errors import MrspError, PasswordRefused, UsageError
 
 
 class ClockForbids(MrspError):
@@ -25,8 +25,12 @@ class LocalTrouble(MrspError):
     exit_code = 6
 
 
+class PasswordHeld(PasswordRefused):
+    """The meter refused this very password before: it is not visited by itself until that changes or a person asks."""
+
+
 class ConfigError(UsageError):
     """The configuration does not make sense; the message names file, line and key."""
 
 
-__all__ = ["ClockForbids", "ConfigError", "LocalTrouble", "MrspError", "UsageError", "VisitTooLong"]
+__all__ = ["ClockForbids", "ConfigError", "LocalTrouble", "MrspError", "PasswordHeld", "UsageError", "VisitTooLong"]

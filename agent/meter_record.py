@@ -28,6 +28,16 @@ MOST_RECORDS = 20_000  # meters; the records untouched for longest go first
 MOST_OCTETS = 262_144  # of one record: a log entry of each log and one interval of each channel fit many times over
 
 
+class RefusedPassword(msgspec.Struct, frozen=True):
+    """A password that the meter refused, by what changes when it does (`agent.held_password`)."""
+
+    file: str  # that it came from
+    at: datetime
+    salt: str
+    mark: str
+    code: int  # the meter's answer
+
+
 class MeterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One meter. `memory` and `last_read_at` are of the last visit that went to its end and is in the spool."""
 
@@ -37,6 +47,7 @@ class MeterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     clock_failures: int = 0  # visits in a row whose `meter_clock` failed, or whose correction did
     watch: Watch = Watch()
     before: Before | None = None  # the last good read, that the next one is compared with
+    refused: tuple[RefusedPassword, ...] = ()  # not to be shown again by themselves, one of each file
 
 
 def record_key(order: Order) -> str:

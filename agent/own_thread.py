@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Protocol, TypeVar
 
 _P = ParamSpec("_P")
@@ -28,13 +28,14 @@ class OwnThread:
 
     async def open(self, make: Callable[[], _C]) -> _C:
         """Make the thing that the calls are for. Where that fails, or the caller is cancelled, nothing stays open."""
-        made = self._executor.submit(make)
+        made: list[_C] = []
         try:
-            return await asyncio.wrap_future(made)
+            await self.call(lambda: made.append(make()))
         except BaseException:
-            self._executor.submit(_close_if_made, made)
+            self._executor.submit(lambda: [one.close() for one in made])
             self._executor.shutdown(wait=False)
             raise
+        return made[0]
 
     async def call(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Run one call on the thread, after those before it."""
@@ -46,8 +47,3 @@ class OwnThread:
             await self.call(opened.close)
         finally:
             self._executor.shutdown(wait=False)
-
-
-def _close_if_made(made: Future[_C]) -> None:
-    if not made.cancelled() and made.exception() is None:
-        made.result().close()

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from agent.errors import LocalTrouble
+from drivers.key_file import open_to_others
 
 
 def read_private_file(path: Path, *, limit: int, advice: str) -> bytes:
@@ -60,16 +61,6 @@ def credential(name: str) -> Path | None:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     path = Path(directory, name) if directory else None
     return path if path is not None and path.exists() else None
-
-
-def open_to_others(path: Path, status: os.stat_result) -> bool:
-    """Return whether group or others may read or change the file.
-
-    systemd lets the service's user read a credential of root's by an ACL, whose mask shows as the group's read bit.
-    """
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    granted = bool(directory) and path.parent == Path(directory or "") and status.st_uid == 0
-    return bool(status.st_mode & (0o037 if granted else 0o077))
 
 
 def refuse_open_directory(directory: Path) -> None:

@@ -11,6 +11,7 @@ from agent.attending import Attendant
 from agent.call_in import Visitor
 from agent.call_in_service import CallReader
 from agent.errors import LocalTrouble, MrspError
+from agent.held_password import shown_once
 from agent.keeping import refuse_if_full
 from agent.reading import Reading
 from agent.scheduling.failures import failure_of
@@ -59,7 +60,8 @@ class _Call:
                 self.reading = await CallReader.__call__(self.reader, self.visitor)
                 return self.reading.reading_id
             await refuse_if_full(attendant.spool)
-            outcome = await visit(order, attendant.box, line=self.visitor.line, stay=True)
+            async with shown_once(attendant.box, order):
+                outcome = await visit(order, attendant.box, line=self.visitor.line, stay=True)
         except MrspError as error:
             self.error = error
             if read is not None:

@@ -20,6 +20,7 @@ from agent.clock.instant import Clock, read_instant
 from agent.clock.keeper import ProofKeeper
 from agent.clock.proof import ClockProof
 from agent.config import Config
+from agent.credentials import located
 from agent.errors import ConfigError, LocalTrouble
 from agent.follow_up import FollowUp
 from agent.forward.forwarder import Forwarder
@@ -85,7 +86,8 @@ def file_delivery_of(config: Config, settings: FileOutletSettings, spool: Spool,
 def push_settings(config: Config, settings: PushSettings) -> PushSettings:
     """Return where replies are taken, its files named from the configuration's directory."""
     files = {name: getattr(settings, name) for name in ("certificate", "key")}
-    return msgspec.structs.replace(settings, **{name: str(config.path(file)) for name, file in files.items() if file})
+    named = {name: str(located(config.path(file))) for name, file in files.items() if file}
+    return msgspec.structs.replace(settings, **named)
 
 
 class Service:
@@ -130,6 +132,8 @@ class Service:
         yield "recordings", tend_recordings(recordings_of(config), spool, self._now)
         yield "accounts", keep_accounts(config, self._ledger, spool, self._known_now)
         yield "identity", self._identity.run()
+        if self._box.sessions is not None:
+            yield "audit", self._box.sessions.run()
         inbox = None if settings.requests is None else Inbox()
         forwarder: Forwarder | None = None
         if settings.forward is not None and keys is not None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from agent.audit import AuditLog
+from agent.audit_sessions import SessionLog, session_of
 from agent.checks import RuleSet, load_rule_set
 from agent.clock.boot import BootStamp, read_boot_stamp
 from agent.clock.document_part import agent_clock_part
@@ -60,6 +61,7 @@ class Box:
     recordings: Recordings | None = None  # that keep what was said on the line
     keeper: ProofKeeper | None = None  # of the clock proof; None: it is measured anew for each visit
     audit: Callable[[], AuditLog] | None = None  # opens the log of all writes to meters; None: nothing is written
+    sessions: SessionLog | None = None  # sets every visit down; None: nobody keeps them
     ask: Ask | None = None  # the person at the meter; None: nobody is there, or nobody to be asked
     keep: Path | None = None  # where drivers keep what outlives a visit
     progress: Callable[[Progress], None] = lambda _progress: None
@@ -92,64 +94,67 @@ async def visit(
     """Carry out `order` and return the reading with its checks.
 
     Raises what the driver raises when nothing billable was obtained, `ClockForbids` when the proof does not permit the
-    data that the order asks for, `UsageError` for an order that makes no sense. `record`: write the recording here,
-    rather than among those of the box. `via`: the URL to go by, where the order's own only names a bank of modems.
-    `line`: the meter has called, and this is the open line; `stay`: leave it open.
+    data that the order asks for, `UsageError` for an order that makes no sense, `LocalTrouble` where the session cannot
+    be set down: then the meter is left alone. `record`: write the recording here, rather than among those of the box.
+    `via`: the URL to go by, where the order's own only names a bank of modems. `line`: the meter has called, and this
+    is the open line; `stay`: leave it open.
     """
-    rules = load_rule_set(order.rule_set, box.rule_set_dirs)
-    driver = driver_for(via or order.url)
-    known = box.records.of(order) if box.records is not None else MeterRecord("")
-    if order.last_read_at is None and known.last_read_at is not None:
-        order = msgspec.structs.replace(order, last_read_at=known.last_read_at)
-    task = _task(order, box, known.memory)
-    proof = await _prove(order, box, known, task.site_zone)
-    started, start_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
-    interval, tou = (_permit(order, proof, started, kind, rules, task.site_zone) for kind in ("interval", "tou"))
-    wanted = tou if order.registers_only else interval
-    by_person = scheme_of(order.url) == BY_PERSON
-    reduced = not wanted.allowed and not by_person
-    if reduced and not (order.registers_only or order.cumulative_without_clock):
-        raise ClockForbids(
-            f"the clock proof does not permit this read: {wanted.reason}",
-            advice="`mrsp clock` explains it; --registers-only takes cumulative registers without it",
-        ).at(order.url)
-    clock_order = _clock_order(order, box, proof) if order.set_clock else None
-    totals_only = wanted.reason if reduced else ""
-    judging = Judging(
-        order, rules, proof, (interval, tou), box.clock, started, task.site_zone, totals_only, known.before
-    )
-    task = replace(
-        task,
-        url=via or order.url,
-        line=line,
-        stay=stay,
-        registers_only=order.registers_only or reduced,
-        clock_order=clock_order,
-        second_look=judging.asks,
-    )
-    async with taken(box.recordings, record) as taking:
-        data = await driver.read(replace(task, record=taking.path))
-        finished, finish_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
-        recording = await taking.part(proof.utc_at(finished.boottime_ns))
-    time_known = proof.tells_time or not order.clock_check
-    if time_known and data.read_at is not None and data.read_at > proof.utc_at(finished.boottime_ns) + MINUTE:
-        raise UsageError(f"the reading says that it is of {utc_text(data.read_at)}, which is to come").at(order.url)
-    order = await with_nameplate(order, data, box.ask)
-    judging = replace(judging, order=order)
-    judged = judging.judge(replace(data, problems=(*data.problems, *taking.problems)), finished)
-    data, subject = judged.data, judged.subject
-    zone = order.site.zone or box.clock_settings.zone
-    frame = Visit(box.agent_id, subject.read_started_at, subject.read_at, zone, time_known=time_known)
-    clock = _clock_part(order, proof, finish_stamp, data, judged.offset if time_known else None)
-    reading = build_reading(order, data, frame, clock, judged.results, recording)
-    whole = not data.broken and not task.registers_only and time_known
-    return Outcome(
-        reading,
-        data.broken,
-        memory=data.memory if whole else None,
-        before=before_of(data, subject.read_at) if whole and _is_evidence(judged) else None,
-        untimed=None if time_known else UntimedReading(start_stamp, finish_stamp, reading, data.clock),
-    )
+    async with session_of(box.sessions, order, via=via, called=line is not None) as session:
+        rules = load_rule_set(order.rule_set, box.rule_set_dirs)
+        driver = driver_for(via or order.url)
+        known = box.records.of(order) if box.records is not None else MeterRecord("")
+        if order.last_read_at is None and known.last_read_at is not None:
+            order = msgspec.structs.replace(order, last_read_at=known.last_read_at)
+        task = _task(order, box, known.memory)
+        proof = await _prove(order, box, known, task.site_zone)
+        started, start_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
+        interval, tou = (_permit(order, proof, started, kind, rules, task.site_zone) for kind in ("interval", "tou"))
+        wanted = tou if order.registers_only else interval
+        by_person = scheme_of(order.url) == BY_PERSON
+        reduced = not wanted.allowed and not by_person
+        if reduced and not (order.registers_only or order.cumulative_without_clock):
+            raise ClockForbids(
+                f"the clock proof does not permit this read: {wanted.reason}",
+                advice="`mrsp clock` explains it; --registers-only takes cumulative registers without it",
+            ).at(order.url)
+        clock_order = _clock_order(order, box, proof, session.number) if order.set_clock else None
+        totals_only = wanted.reason if reduced else ""
+        judging = Judging(
+            order, rules, proof, (interval, tou), box.clock, started, task.site_zone, totals_only, known.before
+        )
+        task = replace(
+            task,
+            url=via or order.url,
+            line=line,
+            stay=stay,
+            registers_only=order.registers_only or reduced,
+            clock_order=clock_order,
+            second_look=judging.asks,
+        )
+        async with taken(box.recordings, record) as taking:
+            data = await driver.read(replace(task, record=taking.path))
+            finished, finish_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
+            recording = await taking.part(proof.utc_at(finished.boottime_ns))
+        time_known = proof.tells_time or not order.clock_check
+        if time_known and data.read_at is not None and data.read_at > proof.utc_at(finished.boottime_ns) + MINUTE:
+            raise UsageError(f"the reading says that it is of {utc_text(data.read_at)}, which is to come").at(order.url)
+        order = await with_nameplate(order, data, box.ask)
+        judging = replace(judging, order=order)
+        judged = judging.judge(replace(data, problems=(*data.problems, *taking.problems)), finished)
+        data, subject = judged.data, judged.subject
+        zone = order.site.zone or box.clock_settings.zone
+        frame = Visit(box.agent_id, subject.read_started_at, subject.read_at, zone, time_known=time_known)
+        clock = _clock_part(order, proof, finish_stamp, data, judged.offset if time_known else None)
+        reading = build_reading(order, data, frame, clock, judged.results, recording)
+        session.took(reading, data.broken)
+        whole = not data.broken and not task.registers_only and time_known
+        return Outcome(
+            reading,
+            data.broken,
+            memory=data.memory if whole else None,
+            before=before_of(data, subject.read_at) if whole and _is_evidence(judged) else None,
+            untimed=None if time_known else UntimedReading(start_stamp, finish_stamp, reading, data.clock),
+        )
 
 
 async def _prove(order: Order, box: Box, known: MeterRecord, zone: tzinfo | None) -> ClockProof:
@@ -186,7 +191,7 @@ def _task(order: Order, box: Box, memory: MeterMemory | None) -> Task:
     )
 
 
-def _clock_order(order: Order, box: Box, proof: ClockProof) -> ClockOrder:
+def _clock_order(order: Order, box: Box, proof: ClockProof, session: int) -> ClockOrder:
     """Return the leave to set the meter's clock. Raises if this box cannot prove its own, or not write it down."""
     if box.audit is None:
         raise UsageError(
@@ -199,7 +204,8 @@ def _clock_order(order: Order, box: Box, proof: ClockProof) -> ClockOrder:
             advice="`mrsp clock` explains it; leave out --set-clock to read only",
         ).at(order.url)
     settings = box.clock_settings
-    journal = box.audit().journal(authorized_by=f"order {order.order_id or 'without id'}", reason="set_clock")
+    leave = f"order {order.order_id or 'without id'}"
+    journal = box.audit().journal(authorized_by=leave, reason="set_clock", session=session)
     return ClockOrder(proof.utc_at, journal, over_s=settings.meter_over_s, most_s=settings.meter_most_s)
 
 

@@ -66,7 +66,8 @@ class Driver(Protocol):
         """Visit the meter and leave it logged off and terminated, whatever happens, also on cancellation.
 
         Raises `TransportError` or `ProtocolError` when nothing billable was obtained, `MeterRefused` when the meter
-        says no, `DataError` when what it says cannot be decoded at all, `UsageError` for a wrong URL or profile. When
-        the line breaks after registers were read, returns what is whole, with `broken` set.
+        says no (`PasswordRefused` where that means the password, which is then not shown to it again by itself),
+        `DataError` when what it says cannot be decoded at all, `UsageError` for a wrong URL or profile. When the line
+        breaks after registers were read, returns what is whole, with `broken` set.
         """
         ...

@@ -86,6 +86,10 @@ class MeterRefused(MrspError):
         self.code = code
 
 
+class PasswordRefused(MeterRefused):
+    """The meter does not take the password or key. It is not shown again by itself: many meters lock."""
+
+
 class DataError(MrspError):
     """Bytes arrived whole but do not mean what the standard says: a table of the wrong size, a reserved format."""
 

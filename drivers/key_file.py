@@ -17,8 +17,21 @@ def refuse_open_key(path: str | Path) -> None:
         raise UsageError(f"the key file {path} cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"the key file {path} is not a regular file")
-    if status.st_mode & 0o077:
+    if open_to_others(Path(path), status):
         mode = stat.S_IMODE(status.st_mode)
         raise UsageError(f"the key file {path} is open to other users (mode {mode:04o})", advice=f"chmod 600 {path}")
     if status.st_uid not in {0, os.geteuid()} and os.geteuid() != 0:
-        raise UsageError(f"the key file {path} belongs to user {status.st_uid}, who could change it")
+        raise UsageError(
+            f"the key file {path} belongs to user {status.st_uid}, who could change it",
+            advice=f"chown {os.geteuid()} {path}",
+        )
+
+
+def open_to_others(path: Path, status: os.stat_result) -> bool:
+    """Return whether group or others may read or change the file.
+
+    systemd lets the service's user read a credential of root's by an ACL, whose mask shows as the group's read bit.
+    """
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    granted = bool(directory) and path.parent == Path(directory or "") and status.st_uid == 0
+    return bool(status.st_mode & (0o037 if granted else 0o077))

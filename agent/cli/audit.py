@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.audit_verify import verify, walk
+from agent.box import audit_file_of
 from agent.cli.show import table
 from agent.config import load_config
 from agent.errors import UsageError
@@ -63,7 +64,7 @@ def _path(arguments: argparse.Namespace) -> Path:
         return path
     if arguments.config is None:
         raise UsageError("which audit log?", advice="give --audit-log FILE or --config FILE")
-    return load_config(arguments.config).state_directory / "audit.jsonl"
+    return audit_file_of(load_config(arguments.config))
 
 
 def _verify(path: Path, *, as_json: bool) -> int:
@@ -148,10 +149,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     names = ("seq", "at", "kind")
     head = tuple(str(row.get(name, "")) for name in names)
     if row["kind"] == "session":
-        what = (
-            f"{row.get('registers', 0)} registers, {row.get('intervals', 0)} intervals, {row.get('events', 0)} events"
-        )
-        why = f"{row.get('purpose', '')}, {row.get('order_id') or row.get('came', '')}"
+        counts = [f"{row[name]} {name}" for name in ("registers", "intervals", "events") if name in row]
+        what = ", ".join(counts) or str(row.get("asked", ""))
+        why = ", ".join(filter(None, (row.get("purpose"), row.get("order_id") or row.get("reason") or row.get("came"))))
         meter = row.get("meter_id") or row.get("expected_meter_id") or row.get("url", "")
         return (*head, str(meter), what, str(row.get("by", "")), why, f"{row['result']} {row.get('error', '')}".strip())
     if row["kind"] == "write":

@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_passphrase(create).add_argument("--recipient", metavar="age1…", help="public half of the recovery key")
     create.add_argument("--without-passwords", action="store_true", help="leave out the meters' password files")
     create.add_argument("--recordings", action="store_true", help="with the recordings of the visits")
+    create.add_argument("--photos", action="store_true", help="with the photographs from the field, up to 2 GiB")
     restore = verbs.add_parser("restore", help="make this box the agent of a backup")
     restore.add_argument("archive", metavar="ARCHIVE", type=Path)
     place = restore.add_mutually_exclusive_group(required=True)
@@ -82,7 +83,9 @@ def _create(arguments: argparse.Namespace) -> int:
         lock = _passphrase(arguments)
         if len(lock.secret.reveal()) < SHORTEST_PASSPHRASE:
             raise UsageError(f"a passphrase has at least {SHORTEST_PASSPHRASE} octets", advice="six random words do")
-    contents = Contents(passwords=not arguments.without_passwords, recordings=arguments.recordings)
+    contents = Contents(
+        passwords=not arguments.without_passwords, recordings=arguments.recordings, photos=arguments.photos
+    )
     config = load_config(arguments.config)
     manifest = create_backup(arguments.config, config, arguments.output, lock, contents, _now())
     _tell(f"wrote {arguments.output}: {_summary(manifest)}")

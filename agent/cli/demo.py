@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from agent.attending import order_of
-from agent.box import configured_box, recordings_of, records_of
+from agent.box import configured_box, recordings_of, records_of, sessions_of
 from agent.checks import describe
 from agent.cli.explain_show import show_explained
 from agent.cli.interrupt import run_until_interrupted
@@ -113,7 +113,8 @@ async def _demo(directory: Path, meters: int) -> int:
         for meter in config.settings.meters:
             _tell(f"\n— {meter.name} on {meter.url}\n")
             progress = ProgressLine(label=meter.name)
-            box = configured_box(config, clock, records=records_of(config), progress=progress)
+            records, sessions = records_of(config), sessions_of(config, "mrsp demo")
+            box = configured_box(config, clock, records=records, sessions=sessions, progress=progress)
             outcome = await visit(order_of(config, meter), box)
             progress.close()
             entry = await keep(spool, outcome.reading)

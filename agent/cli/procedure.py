@@ -17,12 +17,17 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.audit import AuditLog
+from agent.audit_facts import Errand
+from agent.audit_sessions import SessionLog
+from agent.audit_sessions import who as program_and_user
+from agent.box import audit_file_of
+from agent.cli.audited import log_at, profiles_of
 from agent.cli.interrupt import run_until_interrupted
 from agent.cli.progress import ProgressLine
 from agent.cli.show import table
@@ -37,6 +42,7 @@ from drivers.c1219.procedure_catalogue import ACTIONS, Action, action_named
 from drivers.psem.run_procedure import Run, RunReport, run_procedure
 from drivers.writes import ClockOrder, Journal
 
+PROGRAM = "mrsp procedure"
 OVER_S, MOST_S = Decimal(0), Decimal(600)
 _STATUS = {"done": 0, "refused": 4, "failed": 1, "unknown": 1}
 _WORDS = {
@@ -95,11 +101,11 @@ def run(arguments: argparse.Namespace) -> int:
     if not who or not why:
         raise UsageError("who gives leave to write to the meter, and why?", advice="--authorized-by and --reason")
     config = load_config(arguments.config) if arguments.config else None
-    log = AuditLog(_audit_file(arguments.audit_log, config), lambda: datetime.now(UTC))
-    journal = log.journal(authorized_by=f"{who} (typed by uid {os.getuid()})", reason=why)
+    log = log_at(_audit_file(arguments.audit_log, config))
+    leave = {"authorized_by": f"{who} (typed by uid {os.getuid()})", "reason": why}
     progress = ProgressLine(sys.stderr)
     try:
-        report = asyncio.run(run_until_interrupted(_run(arguments, wanted, journal, config, progress)))
+        report = asyncio.run(run_until_interrupted(_run(arguments, wanted, (log, leave), config, progress)))
     finally:
         progress.close()
     sys.stdout.write(_as_json(report) if arguments.json else _as_text(report))
@@ -107,27 +113,35 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(
-    arguments: argparse.Namespace, wanted: Run, journal: Journal, config: Config | None, progress: ProgressLine
+    arguments: argparse.Namespace,
+    wanted: Run,
+    record: tuple[AuditLog, dict[str, str]],
+    config: Config | None,
+    progress: ProgressLine,
 ) -> RunReport:
+    """Run it on the record: an audit log, and who gives leave and why."""
+    log, leave = record
     clock = SystemClock()
-    of_agent = tuple(map(config.path, config.settings.agent.profile_directories)) if config else ()
-    order = None
-    if wanted.action.name == "set_clock":
-        order = await _clock_order(arguments, journal, config, clock)
     task = Task(
         url=arguments.url,
         profile=arguments.profile,
-        profile_dirs=(*of_agent, *arguments.profile_dir),
+        profile_dirs=profiles_of(config, arguments.profile_dir),
         user_id=arguments.user_id,
         user=arguments.user,
         password=load_password(arguments.password_file) if arguments.password_file else None,
         site_zone=_zone(arguments.site_zone) if arguments.site_zone else None,
-        clock_order=order,
         record=arguments.record,
         progress=progress,
         monotonic_ns=clock.boottime_ns,
     )
-    return await run_procedure(task, wanted, journal)
+    errand = Errand(task, f"procedure {wanted.action.name}", wanted.expected_meter_id, leave["reason"])
+    async with SessionLog(lambda: log, by=program_and_user(PROGRAM)).session(errand) as session:
+        journal = log.journal(**leave, session=session.number)
+        if wanted.action.name == "set_clock":
+            task = replace(task, clock_order=await _clock_order(arguments, journal, config, clock))
+        report = await run_procedure(task, wanted, journal)
+        session.wrote(report.meter_id, report.outcome)
+        return report
 
 
 async def _clock_order(
@@ -155,7 +169,7 @@ def _audit_file(named: Path | None, config: Config | None) -> Path:
         raise UsageError(
             "nothing is written to a meter without an audit log", advice="give --audit-log FILE or --config FILE"
         )
-    return config.state_directory / "audit.jsonl"
+    return audit_file_of(config)
 
 
 def _given(texts: Sequence[str]) -> dict[str, str]:

@@ -14,13 +14,18 @@ import tempfile
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from agent.audit_facts import Errand
+from agent.audit_sessions import SessionLog, session_of
+from agent.cli.audited import add_audit_arguments, profiles_of, sessions_by_hand
 from agent.cli.interrupt import run_until_interrupted
 from agent.cli.progress import ProgressLine
 from agent.cli.show import table
 from agent.clock.system import SystemClock
+from agent.config import load_config
 from agent.credentials import load_password
 from agent.durable_file import write_durably
 from agent.errors import UsageError
+from agent.recordings import digest
 from drivers.base import Task
 from drivers.errors import MrspError, ProtocolError, TransportError
 from drivers.modbus import describe as modbus
@@ -64,6 +69,7 @@ def _learn_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--user", metavar="NAME", help="user name of the logon")
     verb.add_argument("--password-file", metavar="FILE", type=Path, help="password, in a 0600 file")
     verb.add_argument("--record", metavar="FILE", type=Path, help="keep the recording that the proposal rests on")
+    add_audit_arguments(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -175,14 +181,14 @@ def _recording(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Mr
     address = parse_url(arguments.url)
     if isinstance(address, ReplayAddress):
         return Path(address.path), None
-    from drivers.learn import listen  # noqa: PLC0415 - as above
-
+    config = load_config(arguments.config) if arguments.config else None
+    sessions = sessions_by_hand("mrsp profile learn", arguments.audit_log, config)
     record = arguments.record or directory / "visit.rec"
     progress = ProgressLine()
     task = Task(
         url=arguments.url,
         profile=arguments.profile,
-        profile_dirs=tuple(arguments.profile_dir),
+        profile_dirs=profiles_of(config, arguments.profile_dir),
         user_id=arguments.user_id,
         user=arguments.user,
         password=load_password(arguments.password_file) if arguments.password_file else None,
@@ -190,7 +196,7 @@ def _recording(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Mr
         monotonic_ns=SystemClock().boottime_ns,
     )
     try:
-        asyncio.run(run_until_interrupted(listen(task, record)))
+        asyncio.run(run_until_interrupted(_listened(task, record, sessions)))
     except (TransportError, ProtocolError) as error:
         if not record.exists():
             raise
@@ -198,6 +204,14 @@ def _recording(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Mr
     finally:
         progress.close()
     return record, None
+
+
+async def _listened(task: Task, record: Path, sessions: SessionLog | None) -> None:
+    from drivers.learn import listen  # noqa: PLC0415 - as above
+
+    async with session_of(sessions, Errand(task, "every table, for a profile")) as session:
+        await listen(task, record)
+        session.looked(recording=digest(record).sha256)
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -20,9 +20,9 @@ from typing import get_args
 
 import msgspec
 
-from agent.audit import AuditLog
 from agent.box import configured_box, records_of
 from agent.cli.ask import ask_on_terminal
+from agent.cli.audited import log_at, sessions_by_hand
 from agent.cli.interrupt import run_until_interrupted
 from agent.cli.progress import ProgressLine
 from agent.cli.show import show_reading
@@ -37,6 +37,9 @@ from agent.reading import Reading
 from agent.visit import Box, visit
 from drivers.errors import MrspError
 from drivers.person import Answer, Ask, Question
+from drivers.visual.trouble import NotRead
+
+PROGRAM = "mrsp read"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,9 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--whole-profile", action="store_true", help="all stored intervals, also those before --since")
     what.add_argument("--purpose", choices=get_args(Purpose), default="cycle", help="of this read (default: cycle)")
     what.add_argument("--rule-set", metavar="NAME", default="ubp-2000", help="of the checks (default: ubp-2000)")
-    writing = parser.add_argument_group("writing to the meter")
+    writing = parser.add_argument_group("writing to the meter, and the record of it")
     writing.add_argument("--set-clock", action="store_true", help="authorise the correction of the meter's clock")
-    writing.add_argument("--audit-log", metavar="FILE", type=Path, help="where it is set down, without --config")
+    writing.add_argument(
+        "--audit-log", metavar="FILE", type=Path, help="where the session is set down, without --config"
+    )
     clock = parser.add_argument_group("clock proof")
     clock.add_argument("--ntp", metavar="HOST[:PORT]", action="append", default=[], help="ask this server; repeatable")
     clock.add_argument("--gpsd", metavar="HOST[:PORT]", help="ask the GNSS receiver of this gpsd too")
@@ -85,6 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
     box = _box(arguments, config, progress)
     try:
         outcome = asyncio.run(run_until_interrupted(visit(order, box, record=arguments.record)))
+    except NotRead as error:
+        progress.close()
+        _report(config, order, error, box)
+        raise
     finally:
         progress.close()
     reading, trouble = outcome.reading, None
@@ -102,6 +111,18 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_status(reading, outcome.broken)
 
 
+def _report(config: Config | None, order: Order, error: NotRead, box: Box) -> None:
+    """Report why a configured agent brings no reading; that it cannot is said beside it, not instead of it."""
+    if config is None or box.records is None:
+        return
+    from agent.not_read import report_not_read_by_hand  # noqa: PLC0415 - cryptography, only where it is used
+
+    try:
+        asyncio.run(report_not_read_by_hand(config, order, error, box.records))
+    except LocalTrouble as trouble:
+        sys.stderr.write(f"mrsp: what was found at the meter is not reported: {trouble}\n")
+
+
 def _box(arguments: argparse.Namespace, config: Config | None, progress: ProgressLine) -> Box:
     """Return the agent that reads: the configured one, or this host with what the arguments say."""
     profiles = tuple(arguments.profile_dir)
@@ -111,11 +132,13 @@ def _box(arguments: argparse.Namespace, config: Config | None, progress: Progres
             clock=SystemClock(),
             clock_settings=clock_settings(arguments),
             profile_dirs=profiles,
-            audit=(lambda: AuditLog(arguments.audit_log, lambda: datetime.now(UTC))) if arguments.audit_log else None,
+            audit=(lambda: log_at(arguments.audit_log)) if arguments.audit_log else None,
+            sessions=sessions_by_hand(PROGRAM, arguments.audit_log, None),
             ask=_ask(arguments, progress),
             progress=progress,
         )
-    box = configured_box(config, SystemClock(), records=records_of(config), progress=progress)
+    sessions = sessions_by_hand(PROGRAM, None, config)
+    box = configured_box(config, SystemClock(), records=records_of(config), sessions=sessions, progress=progress)
     settings = clock_settings(arguments) if arguments.ntp or arguments.gpsd else box.clock_settings
     return replace(
         box,

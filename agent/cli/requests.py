@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         (
             str(one["received_at"]),
             *(str(one.get(name, "-")) for name in ("transaction_id", "action", "meter", "sender", "outcome")),
-            str(one.get("reading_id") or one.get("reason") or ""),
+            str(one.get("reading_id") or one.get("report_id") or one.get("reason") or one.get("route_id") or ""),
         )
         for one in facts
     ]
@@ -70,6 +70,9 @@ def _facts(kept: Kept, answer: Answer | None) -> dict[str, Any]:
             "reason": answer.reason,
             "detail": answer.detail,
             "reading_id": answer.reading_id,
+            "route_id": answer.route_id,
+            "stops": answer.stops,
+            "report_id": answer.report_id,
             "duplicate": answer.duplicate or None,
         }
     return {name: value for name, value in facts.items() if value is not None}

@@ -13,7 +13,6 @@ from pathlib import Path
 from agent.cli.interrupt import run_until_interrupted
 from agent.clock.system import SystemClock
 from agent.config import load_config
-from agent.core_dumps import forbid_core_dumps
 from agent.service import Service
 
 
@@ -22,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    forbid_core_dumps()
     logging.getLogger("agent").setLevel(logging.INFO)  # a service tells its log what it does
     service = Service(load_config(arguments.config), SystemClock())
     try:

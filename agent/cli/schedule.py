@@ -14,10 +14,12 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+from agent.box import records_of
 from agent.cli.show import table
 from agent.clock.system import SystemClock
 from agent.config import Config, load_config
 from agent.errors import LocalTrouble
+from agent.held_password import let_go
 from agent.schedule import EPOCH
 from agent.scheduling.asking import OUT_OF_CYCLE, order_out_of_cycle, request_for
 from agent.scheduling.overview import Shown, dues, overview
@@ -164,6 +166,7 @@ def _request(config: Config, arguments: argparse.Namespace, now: datetime) -> in
     request = request_for(order, arguments.name, by=arguments.by, now=now, deadline=arguments.deadline, zone=zone)
     store = ScheduleStore(config.state_directory / SCHEDULE_FILE, create=False)
     try:
+        let_go(records_of(config), order)  # before the service takes the request up
         kept = store.ask(request)
     finally:
         store.close()

@@ -12,17 +12,26 @@ import asyncio
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from agent.audit_facts import Errand
+from agent.audit_sessions import SessionLog, session_of
+from agent.cli.audited import add_audit_arguments, profiles_of, sessions_by_hand
 from agent.cli.interrupt import run_until_interrupted
 from agent.cli.progress import ProgressLine
 from agent.clock.system import SystemClock
+from agent.config import load_config
 from agent.credentials import load_password
 from agent.errors import UsageError
 from drivers.base import Task
 from drivers.errors import printable
 from drivers.psem.inspect import Field, TableReport, inspect_tables
+from drivers.psem.services import table_name
+from drivers.transport.urls import ReplayAddress, parse_url
 
+PROGRAM = "mrsp tables"
+WHO = "ST05"  # says which meter it is
 EVERYTHING = "all"
 MANUFACTURER, MOST_NUMBER = 2048, 2039  # C12.19: manufacturer table n has the id 2048 + n
 WIDEST_PATH = 48  # columns; longer ones push their line to the right
@@ -41,17 +50,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", metavar="NAME", help="user name of the logon")
     parser.add_argument("--password-file", metavar="FILE", type=Path, help="password, in a 0600 file")
     parser.add_argument("--record", metavar="FILE", type=Path, help="write every byte exchanged to FILE")
+    add_audit_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     names = [name for name in arguments.tables if name.lower() != EVERYTHING]
     everything = len(names) < len(arguments.tables)
     numbers = [] if everything else list(dict.fromkeys(number for name in names for number in _numbers(name)))
+    config = load_config(arguments.config) if arguments.config else None
     progress = ProgressLine()
     task = Task(
         url=arguments.url,
         profile=arguments.profile,
-        profile_dirs=tuple(arguments.profile_dir),
+        profile_dirs=profiles_of(config, arguments.profile_dir),
         user_id=arguments.user_id,
         user=arguments.user,
         password=load_password(arguments.password_file) if arguments.password_file else None,
@@ -59,8 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
         progress=progress,
         monotonic_ns=SystemClock().boottime_ns,
     )
+    recorded = isinstance(parse_url(task.url), ReplayAddress)  # then there is no session with a meter
+    sessions = None if recorded else sessions_by_hand(PROGRAM, arguments.audit_log, config)
     try:
-        reports = asyncio.run(run_until_interrupted(inspect_tables(task, numbers, everything=everything)))
+        reports = asyncio.run(run_until_interrupted(_looked(task, numbers, sessions, everything=everything)))
     finally:
         progress.close()
     if arguments.json:
@@ -68,6 +81,17 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.write("\n\n".join(_as_text(report, raw=arguments.raw) for report in reports) + "\n")
     return max((report.exit_code for report in reports), default=0)
+
+
+async def _looked(
+    task: Task, numbers: Sequence[int], sessions: SessionLog | None, *, everything: bool
+) -> list[TableReport]:
+    named = " ".join(map(table_name, numbers)) or "tables that can be decoded"
+    async with session_of(sessions, Errand(task, "all tables" if everything else named)) as session:
+        reports = await inspect_tables(task, numbers, everything=everything)
+        told = {field.path: field.text for report in reports if report.name == WHO for field in report.fields}
+        session.looked(told.get("identification", "").strip(), [one.name for one in reports if one.octets])
+        return reports
 
 
 def _numbers(name: str) -> range:

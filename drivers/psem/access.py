@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from drivers.errors import MeterRefused
+from drivers.errors import MeterRefused, PasswordRefused
 from drivers.psem.authentication import Challenge, NotAuthentic, key_of, ticket_of
 from drivers.psem.codes import ResponseCode
 from drivers.psem.credentials import padded_password, padded_user
@@ -89,7 +89,7 @@ class Access:
         self._unanswered = 0
         if refused.code not in _WRONG or self._password is None:
             return refused
-        wrong = MeterRefused(
+        wrong = PasswordRefused(
             f"{refused.message}: the {'password' if with_password else 'key or its number'} is wrong",
             code=refused.code,
             advice="it is not tried again, since many meters lock after a few tries; check password and "

@@ -16,6 +16,7 @@ from agent.errors import ClockForbids
 from agent.order import Order
 from agent.visit import Box, visit
 from metersim.meter.serving import running_meter
+from tests.young_meters import young
 
 NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
 NOBODY = ClockSettings(sources=("ntp",), ntp=("127.0.0.1:1",), ntp_timeout_s=0.2, ntp_samples=1)
@@ -25,7 +26,7 @@ async def test_cumulative_registers_come_home_without_a_time(tmp_path: Path) -> 
     password = tmp_path / "password"
     password.write_text("00000000")
     password.chmod(0o600)
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter:
+    async with running_meter(young("residential-tou", NOW), now=NOW, tcp=0, rate=0) as meter:
         order = Order(url=meter.address, cumulative_without_clock=True, password_file=str(password))
         outcome = await visit(order, Box("gw-1", SystemClock(), clock_settings=NOBODY))
     document = json.loads(encode(outcome.reading))
@@ -45,6 +46,6 @@ async def test_cumulative_registers_come_home_without_a_time(tmp_path: Path) -> 
 
 
 async def test_without_that_leave_nothing_is_read() -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter:
+    async with running_meter(young("residential-tou", NOW), now=NOW, tcp=0, rate=0) as meter:
         with pytest.raises(ClockForbids):
             await visit(Order(url=meter.address), Box("gw-1", SystemClock(), clock_settings=NOBODY))

@@ -71,7 +71,8 @@ def test_what_would_not_work(made: DeviceKey, issuing: Authority, options: dict[
 
 
 def test_no_usage_at_all_is_any_usage(made: DeviceKey, issuing: Authority) -> None:
-    check_chain(issuing.issue(public(made), purpose=None), keys=[made], agent_id=AGENT, now=NOW)
+    chain = check_chain(issuing.issue(public(made), purpose=None), keys=[made], agent_id=AGENT, now=NOW)
+    assert chain.key is made
 
 
 def test_out_of_order(made: DeviceKey, issuing: Authority, root: Authority) -> None:

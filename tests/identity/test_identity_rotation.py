@@ -19,6 +19,7 @@ from agent.identity.present import DeviceKeys, own_public_keys, retire
 from agent.identity.request import certificate_request
 from agent.identity.rollover import ROLLOVER_TYPE, statement
 from agent.identity.status import key_status
+from agent.identity.token_file import read_token_file
 from agent.keys import DeviceKey, certified, load_device_key, load_tls_key
 from agent.seal import ChainHead, SealBroken, Sealer, open_document, verify_chain
 from metersim.mdsp_verify import Registry, open_sealed
@@ -217,3 +218,18 @@ def test_a_key_that_breaks_later_keeps_the_one_in_use(
     (keys / "retired.jwks").chmod(0o600)
     with pytest.raises(LocalTrouble, match=r"retired\.jwks is damaged"):
         present.own()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b'{"keys": [{"kid": "\xff"}]}', b'{"keys": [{"kid": ' + b"[" * 20_000 + b"]" * 20_000 + b"}]}"],
+)
+def test_lists_of_keys_that_are_damaged_in_any_way_are_said_to_be(keys: Path, made: DeviceKey, content: bytes) -> None:
+    for name, read in (("retired.jwks", own_public_keys), ("token.json", read_token_file)):
+        path = keys / name
+        path.write_bytes(content.replace(b'"keys"', b'"place"') if name == "token.json" else content)
+        path.chmod(0o600)
+        with pytest.raises(LocalTrouble, match=f"{name} is damaged"):
+            read(keys)
+        path.unlink()
+    assert own_public_keys(keys)[0].kid == made.kid

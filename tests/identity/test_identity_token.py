@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from agent.cli.main import main
 from agent.errors import LocalTrouble, UsageError
@@ -155,7 +156,8 @@ def test_a_session_that_the_token_ended_is_opened_again(keys: Path, place: Token
     sealer = Sealer(made)
     sealer.seal(b"{}", document_id="a", after=ChainHead())
     token._session.close()
-    sealer.seal(b"{}", document_id="a", after=ChainHead())
+    sealed = sealer.seal(b"{}", document_id="a", after=ChainHead())
+    assert open_document(sealed.body, own_public_keys(keys)).document == b"{}"
 
 
 def test_a_key_that_was_replaced_on_the_token_does_not_get_into_the_chain(keys: Path, place: TokenPlace) -> None:
@@ -197,7 +199,9 @@ def test_a_pin_from_a_systemd_credential(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     token_at(place).close()
     given = Token(TokenPlace(module=MODULE, label=LABEL, pin_credential="pin"))
-    given.make_key()
+    identifier, public = given.make_key()
+    assert load_der_public_key(public)
+    assert len(given.sign(identifier, bytes(32))) == 64
     given.close()
 
 

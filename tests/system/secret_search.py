@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,8 +25,12 @@ class Secret:
     name: str
     octets: bytes
 
-    def forms(self) -> Iterator[tuple[str, bytes]]:
-        """Yield every piece of it, in every way in which programs write octets."""
+    @cache  # noqa: B019 - a handful of them, for one test
+    def forms(self) -> tuple[tuple[str, bytes], ...]:
+        """Return every piece of it, in every way in which programs write octets."""
+        return tuple(dict.fromkeys(form for form in self._forms() if len(form[1]) >= WINDOW))
+
+    def _forms(self) -> Iterator[tuple[str, bytes]]:
         for at in range(max(1, len(self.octets) - WINDOW + 1)):
             piece = self.octets[at : at + WINDOW]
             yield "plain", piece
@@ -53,7 +58,7 @@ def found_in(content: bytes, secrets: list[Secret]) -> set[tuple[str, str]]:
         for layer in layers
         for secret in secrets
         for form, octets in secret.forms()
-        if len(octets) >= WINDOW and octets in layer
+        if octets in layer
     }
 
 

@@ -42,7 +42,7 @@ from metersim.meter.fleet import nth
 from metersim.modem import Bank, Network, SitePlan, running_bank
 from metersim.modem.hayes import Phase
 from tests.metersim.modem_kit import serving
-from tests.soak.virtual_loop import VirtualLoop
+from tests.soak.virtual_loop import VirtualLoop, rest
 
 BEGINS = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -189,7 +189,7 @@ async def _live(plan: Plan, directory: Path, clock: Clock) -> Town:
         rows = await book.call(book.store.rows, EPOCH)
         entries = await spool.entries(limit=100_000)
         shown = [await spool.show(entry.document_id) for entry in entries if entry.kind == "reading"]
-        await asyncio.sleep(120)  # whatever was cut off is given back
+        await rest(120)  # whatever was cut off is given back
         on_hook = all(station.modem.phase is Phase.COMMAND for station in bank.stations)
         on_hook = on_hook and not any(site.engaged for site in bank.sites.values())
         return Town(

@@ -41,6 +41,7 @@ from metersim.modem.bank import FIRST_NUMBER
 from metersim.modem.calling import Caller as CallingMeter
 from metersim.modem.calling import CallPlan
 from tests.metersim.modem_kit import NUMBER, WRITING, serving
+from tests.soak.virtual_loop import rest
 from tests.system.telephone_town import BEGINS, Clock, TownLoop
 
 pytestmark = pytest.mark.system
@@ -157,7 +158,7 @@ async def _attended(modem: Modem, desk: CallDesk, during: Awaitable[object]) -> 
     attending = asyncio.create_task(attend(modem, desk))
     try:
         await during
-        await asyncio.sleep(60)  # until it is hung up
+        await rest(60)  # until it is hung up
     finally:
         attending.cancel()
         with suppress(asyncio.CancelledError):
@@ -167,11 +168,11 @@ async def _attended(modem: Modem, desk: CallDesk, during: Awaitable[object]) -> 
 def test_a_meter_calls_is_read_and_calls_again_when_it_was_told_to(tmp_path: Path) -> None:
     async def story(office: Office, modem: Modem, meter: CallingMeter) -> None:
         desk = office.desk()
-        await asyncio.sleep((DUE - BEGINS).total_seconds() - 600)
+        await rest((DUE - BEGINS).total_seconds() - 600)
         await _attended(modem, desk, meter.report())
         assert meter.told == DUE + timedelta(days=1)
         calling = asyncio.create_task(meter.run())
-        await _attended(modem, desk, asyncio.sleep(86_400 + 3_600))
+        await _attended(modem, desk, rest(86_400 + 3_600))
         calling.cancel()
         assert desk.ends == {"read": 2}
         assert meter.told == DUE + timedelta(days=2)
@@ -190,9 +191,9 @@ def test_a_meter_calls_is_read_and_calls_again_when_it_was_told_to(tmp_path: Pat
 def test_an_alarm_is_read_as_a_special_one_and_the_scheduled_call_still_counts(tmp_path: Path) -> None:
     async def story(office: Office, modem: Modem, meter: CallingMeter) -> None:
         desk = office.desk()
-        await asyncio.sleep((DUE - BEGINS).total_seconds())
+        await rest((DUE - BEGINS).total_seconds())
         await _attended(modem, desk, meter.report())
-        await asyncio.sleep(7 * 3600)
+        await rest(7 * 3600)
         await _attended(modem, desk, meter.report())
         assert desk.ends == {"read": 1, "alarm read": 1}
         assert meter.told == DUE + timedelta(days=1)
@@ -227,7 +228,7 @@ def test_without_leave_or_without_a_profile_that_says_how_nothing_is_written(
         await _attended(modem, office.desk(may_tell=False), meter.report())
         desk = office.desk()
         (tmp_path / "profiles" / "sim-caller.toml").write_text(PROFILE.partition("[next_call]")[0])
-        await asyncio.sleep(86_400)
+        await rest(86_400)
         await _attended(modem, desk, meter.report())
         assert desk.ends == {"read": 1}
         assert meter.told is None
@@ -261,7 +262,7 @@ def test_a_meter_that_hangs_up_in_the_middle_is_a_failed_call(tmp_path: Path) ->
         async def gives_up() -> None:
             reporting = asyncio.create_task(meter.report())
             await up.wait()
-            await asyncio.sleep(4)
+            await rest(4)
             site.hang_up()
             assert await reporting
 
@@ -318,9 +319,9 @@ def test_the_services_job_takes_a_call_into_the_spool(tmp_path: Path) -> None:
             reader = CallReader(config, box, spool, follower, ledger)
             with patch("agent.call_in_service.open_modem", open_modem):
                 job = asyncio.create_task(take_calls(config, settings, reader, office.clock.moment))
-                await asyncio.sleep((DUE - BEGINS).total_seconds())
+                await rest((DUE - BEGINS).total_seconds())
                 assert await meter.report()
-                await asyncio.sleep(60)
+                await rest(60)
                 job.cancel()
                 await asyncio.wait({job})
             (entry,) = await spool.entries()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,19 @@ NOW = "2026-03-20T15:20:00Z"
 SETUP = ("--scenario", "residential-tou", "--seed", "5", "--now", NOW, "--freeze")
 BENCH = ("--no-clock-check", "--format=json")
 
+# A meter that says nothing more is given up sooner than C12.18 has it.
+BRISK = """\
+name = "brisk"
+title = "Soon given up"
+status = "not tried on hardware"
+[psem]
+response_ms = 1000
+retries = 1
+inter_character_ms = 250
+channel_traffic_ms = 2000
+recoveries = 1
+"""
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 
@@ -22,6 +36,18 @@ def read(tmp_path: Path, *faults: str, options: tuple[str, ...] = (), line: str 
     with meter(line, *(["0"] if line == "--tcp" else []), *SETUP, *faults) as address:
         secret = password_file(tmp_path, "residential-tou")
         return mrsp("read", address, *BENCH, "--password-file", secret, *options)
+
+
+def brisk(tmp_path: Path) -> tuple[str, ...]:
+    """Options of a reading that does not wait long."""
+    (tmp_path / "brisk.toml").write_text(BRISK)
+    return "--profile=brisk", f"--profile-dir={tmp_path}"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The reading without a fault, over a pseudo-terminal."""
+    return reading_of(read(tmp_path_factory.mktemp("plain")))
 
 
 HARMLESS = {
@@ -39,15 +65,17 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("faults", HARMLESS.values(), ids=HARMLESS)
-def test_a_reading_comes_through_and_is_the_same(tmp_path: Path, faults: tuple[str, ...]) -> None:
-    plain, faulty = reading_of(read(tmp_path)), reading_of(read(tmp_path, *faults))
+def test_a_reading_comes_through_and_is_the_same(
+    tmp_path: Path, plain: dict[str, Any], faults: tuple[str, ...]
+) -> None:
+    faulty = reading_of(read(tmp_path, *faults))
     for part in ("registers", "interval_blocks", "events", "meter_status"):
         assert faulty[part] == plain[part], part
     assert outcomes(faulty)["table_data"] == "pass"
 
 
-def test_over_tcp_it_is_the_same_reading(tmp_path: Path) -> None:
-    plain, tcp = reading_of(read(tmp_path)), reading_of(read(tmp_path, line="--tcp"))
+def test_over_tcp_it_is_the_same_reading(tmp_path: Path, plain: dict[str, Any]) -> None:
+    tcp = reading_of(read(tmp_path, line="--tcp"))
     assert tcp["registers"] == plain["registers"]
     assert tcp["interval_blocks"] == plain["interval_blocks"]
 
@@ -90,7 +118,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_read_ends_clearly(tmp_path: Path, case: str) -> None:
     faults, status, message = REFUSED[case]
-    run = read(tmp_path, *faults)
+    run = read(tmp_path, *faults, options=brisk(tmp_path))
     assert run.returncode == status, run.stderr
     assert re.search(message, run.stderr, re.DOTALL), run.stderr
     assert "Traceback" not in run.stderr
@@ -104,7 +132,9 @@ def test_a_meter_that_answers_nonsense_ends_clearly(tmp_path: Path) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_a_meter_that_does_not_toggle_is_read_with_a_profile_that_says_so(tmp_path: Path) -> None:
+def test_a_meter_that_does_not_toggle_is_read_with_a_profile_that_says_so(
+    tmp_path: Path, plain: dict[str, Any]
+) -> None:
     profile = tmp_path / "stubborn.toml"
     profile.write_text(
         'name = "stubborn"\ntitle = "Stubborn"\nstatus = "not tried on hardware"\n[psem]\ntoggles = false\n'
@@ -112,7 +142,7 @@ def test_a_meter_that_does_not_toggle_is_read_with_a_profile_that_says_so(tmp_pa
     options = ("--profile=stubborn", f"--profile-dir={tmp_path}")
     document = reading_of(read(tmp_path, "--fault=no_toggle", options=options))
     assert document["meter"]["profile"] == "stubborn"
-    assert document["registers"] == reading_of(read(tmp_path))["registers"]
+    assert document["registers"] == plain["registers"]
 
 
 @pytest.mark.parametrize(
@@ -128,11 +158,11 @@ def test_one_bad_table_costs_that_table_and_is_named(tmp_path: Path, fault: str,
     assert document["registers"] or document["interval_blocks"]
 
 
-def test_a_line_that_breaks_in_the_profile_keeps_the_registers(tmp_path: Path) -> None:
-    run = read(tmp_path, "--fault=silence_after=6000")
+def test_a_line_that_breaks_in_the_profile_keeps_the_registers(tmp_path: Path, plain: dict[str, Any]) -> None:
+    run = read(tmp_path, "--fault=silence_after=6000", options=brisk(tmp_path))
     assert run.returncode == 3, run.stderr
     document = reading_of(run)
-    assert [r["value"] for r in document["registers"]] == [r["value"] for r in reading_of(read(tmp_path))["registers"]]
+    assert [r["value"] for r in document["registers"]] == [r["value"] for r in plain["registers"]]
     assert outcomes(document)["table_data"] == "fail"
     assert "ended early" in run.stderr
 
@@ -143,7 +173,7 @@ def test_a_line_that_breaks_late_keeps_the_blocks_that_were_whole(tmp_path: Path
     with meter("--pty", *setup) as address:
         whole = reading_of(mrsp("read", address, *BENCH, "--password-file", secret))["interval_blocks"]
     with meter("--pty", *setup, "--fault=silence_after=30000") as address:
-        run = mrsp("read", address, *BENCH, "--password-file", secret)
+        run = mrsp("read", address, *BENCH, "--password-file", secret, *brisk(tmp_path))
     assert run.returncode == 3, run.stderr
     kept = reading_of(run)["interval_blocks"]
     assert 0 < len(kept) < len(whole)
@@ -153,7 +183,7 @@ def test_a_line_that_breaks_late_keeps_the_blocks_that_were_whole(tmp_path: Path
 
 def test_a_wrong_baud_rate_is_a_silent_or_noisy_line(tmp_path: Path) -> None:
     with meter("--pty", "--baud-pace", *SETUP) as address:
-        run = mrsp("read", f"serial://{address}?baud=2400", *BENCH)
+        run = mrsp("read", f"serial://{address}?baud=2400", *BENCH, *brisk(tmp_path))
     assert run.returncode == 3, run.stderr
     assert "baud" in run.stderr
 
@@ -204,8 +234,8 @@ def test_a_recording_replays_to_the_same_reading(tmp_path: Path) -> None:
         assert again[part] == live[part], part
 
 
-def test_a_meter_that_does_not_say_its_zone_needs_the_sites(tmp_path: Path) -> None:
-    right = reading_of(read(tmp_path))["interval_blocks"]
+def test_a_meter_that_does_not_say_its_zone_needs_the_sites(tmp_path: Path, plain: dict[str, Any]) -> None:
+    right = plain["interval_blocks"]
     told = reading_of(read(tmp_path, "--fault=refuse=ST53", options=("--site-zone=America/New_York",)))
     assert told["interval_blocks"] == right
     untold = reading_of(read(tmp_path, "--fault=refuse=ST53"))

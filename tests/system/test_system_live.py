@@ -11,6 +11,7 @@ from drivers.data import MeterData
 from drivers.psem.driver import PsemDriver
 from drivers.secret import Secret
 from metersim.meter import RunningMeter, running_meter
+from tests.young_meters import young
 
 PASSWORDS = {"commercial-4ch": b"READ-ONLY"}
 NOW = datetime(2026, 3, 20, 15, 44, 30, tzinfo=UTC)
@@ -25,7 +26,7 @@ async def read(meter: RunningMeter, scenario: str) -> MeterData:
 
 @pytest.mark.parametrize("scenario", ["profile-35d", "commercial-4ch", "descending-fifo-2008", "residential-tou"])
 async def test_every_interval_of_a_running_meter_is_one_that_it_stored(scenario: str) -> None:
-    async with running_meter(scenario, now=NOW, rate=3600) as meter:  # an hour of metering in each second
+    async with running_meter(young(scenario, NOW), now=NOW, rate=3600) as meter:  # an hour of metering in each second
         before = meter.truth()
         data = await read(meter, scenario)
         after = meter.truth()
@@ -50,7 +51,7 @@ async def test_every_interval_of_a_running_meter_is_one_that_it_stored(scenario:
 
 
 async def test_registers_only_leaves_profile_and_logs_alone() -> None:
-    async with running_meter("residential-tou", now=NOW, rate=0) as meter:
+    async with running_meter(young("residential-tou", NOW), now=NOW, rate=0) as meter:
         task = Task(url=meter.address, password=Secret(b"00000000"), registers_only=True)
         data = await PsemDriver().read(task)
         truth = meter.truth()

@@ -39,11 +39,16 @@ def test_a_demand_reset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         assert report["effect"].startswith("demand resets (ST23)")
         assert main([*run, "--meter-id", "1"]) == 4
         assert "nothing was written to it" in capsys.readouterr().err
-    before, after = entries(log)
+    begun, before, after, ended, other, other_ended = entries(log)
+    assert (begun["asked"], begun["reason"], begun["came"]) == ("procedure demand_reset", "order 4711", "by hand")
+    assert (begun["password"], begun["expected_meter_id"]) == (True, "87654321")
+    assert (ended["of"], ended["result"], ended["meter_id"]) == (begun["seq"], "done", "87654321")
+    assert before["session"] == begun["seq"]
+    assert (other["expected_meter_id"], other_ended["result"]) == ("1", "refused")
     assert (before["event"], before["what"], before["meter_id"]) == ("before", "SP09 remote reset", "87654321")
     assert before["authorized_by"].startswith("A. Smith")
     assert before["reason"] == "order 4711"
-    assert (after["event"], after["of"], after["outcome"]) == ("after", 1, "done")
+    assert (after["event"], after["of"], after["outcome"]) == ("after", before["seq"], "done")
     assert "11111111" not in log.read_text()
     assert verify(log).broken == ""
 
@@ -60,7 +65,9 @@ def test_a_clock_correction(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
         assert (status, report["outcome"], report["clock"]["outcome"]) == (0, "done", "set"), report
         assert main([*run, "--ntp", ntp, "--over-s", "2"]) == 0
         assert json.loads(capsys.readouterr().out)["clock"]["outcome"] == "left"
-    assert [entry["event"] for entry in entries(log)] == ["before", "after"]
+    sessions = ["session_begun", "session"]
+    assert [entry["event"] for entry in entries(log)] == [sessions[0], "before", "after", sessions[1], *sessions]
+    assert [entry["result"] for entry in entries(log) if entry["event"] == "session"] == ["done", "done"]
 
 
 def test_a_clock_that_is_not_proven_sets_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

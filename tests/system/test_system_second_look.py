@@ -9,14 +9,14 @@ import pytest
 
 from tests.system.world import meter, mrsp, outcomes, password_file, reading_of
 
-SCENARIO = "closure-1997"
+SCENARIO, NOW = "closure-1997", "2026-03-09T17:22:31Z"
 pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 
 def test_a_wrong_number_of_dials_on_record_is_verified_and_counts_as_passed(tmp_path: Path) -> None:
     secret = password_file(tmp_path, SCENARIO)
     recording, document = tmp_path / "visit.rec", tmp_path / "reading.json"
-    with meter("--pty", "--scenario", SCENARIO, "--seed", "3", "--now", "2026-03-09T17:22:31Z") as address:
+    with meter("--pty", "--freeze", "--scenario", SCENARIO, "--seed", "3", "--now", NOW) as address:
         how = (address, "--no-clock-check", "--format=json", "--dials=1", "--password-file", secret)
         run = mrsp("read", *how, "--record", recording)
     reading = reading_of(run)

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from agent.keys import load_device_key
+from agent.identity.install import next_keys
+from agent.keys import load_tls_key
 from metersim.meter.scenario_file import load_scenario
 from tests.system.secret_search import Secret, family_of, files_with, found_in, process_tells
 from tests.system.world import metersim, simulator
@@ -32,6 +33,9 @@ CONFIG = """\
 [agent]
 agent_id = "gw-0007"
 state_directory = "state"
+[schedule]
+spread = "1s"
+[requests]
 [clock]
 ntp = ["{ntp}"]
 [keys]
@@ -62,7 +66,16 @@ SECRETS = {
     "broker": b'Mq"3-bRk7r/Pw+77',
     "badbroker": b"Zy-f4lScH-0815-xx",
     "code": b"C0de<8>XYtrw",  # of the paging carrier
+    "passphrase": b"hOrse/b4ttery(sTaple",  # of a backup
+    "login": b"eS7-uS3r:qP0%vN9sd2&L",  # of the EST server
+    "pin": b"84-pIn-50762913",  # of the token with the document key
 }
+SEVERAL = """
+import json, sys
+from agent.cli.main import main
+print(json.dumps([main(arguments) for arguments in json.loads(sys.argv[1])]))
+"""
+MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -95,19 +108,29 @@ class Run:
             "TMPDIR": str(self.box / "tmp"),
             "PYTHONASYNCIODEBUG": "1",
             "HOME": str(self.box),
+            "SOFTHSM2_CONF": str(self.root / "softhsm2.conf"),
         }
 
     def mrsp(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run one command, verbose; keep what it prints."""
-        command = [sys.executable, "-m", "agent.cli.main", arguments[0], "-vv", *arguments[1:]]
+        return self._python(arguments[0], "-m", "agent.cli.main", arguments[0], "-vv", *arguments[1:])
+
+    def several(self, *commands: Sequence[str | Path]) -> list[int]:
+        """Run commands in one process, one after the other, verbose; keep what they print, return their statuses."""
+        told = [[str(one[0]), "-vv", *map(str, one[1:])] for one in commands]
+        done = self._python(commands[0][0], "-c", SEVERAL, json.dumps(told))
+        statuses: list[int] = json.loads(done.stdout.splitlines()[-1])
+        return statuses
+
+    def _python(self, name: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, timeout=100, check=False, env=self.environment(),
-            cwd=Path(__file__).parents[2],
+            [sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=100, check=False,
+            env=self.environment(), cwd=Path(__file__).parents[2],
         )  # fmt: skip
         self.outputs += 1
         kept = self.box / "outputs"
-        (kept / f"{self.outputs:02}-{arguments[0]}.out").write_text(done.stdout)
-        (kept / f"{self.outputs:02}-{arguments[0]}.err").write_text(done.stderr)
+        (kept / f"{self.outputs:02}-{name}.out").write_text(done.stdout)
+        (kept / f"{self.outputs:02}-{name}.err").write_text(done.stderr)
         return done
 
     @contextmanager
@@ -238,65 +261,137 @@ def watch(agent: subprocess.Popen[str], log: Path, *wanted: str) -> None:
 
 
 def test_no_secret_leaves_its_file(run: Run) -> None:
-    secrets = [Secret(name, octets) for name, octets in SECRETS.items()]
-    key = load_device_key(run.secret_file("pki") / "devices" / AGENT).signing_key().as_dict(private=True)
-    secrets.append(Secret("device key", base64.urlsafe_b64decode(str(key["d"]) + "=")))
-    good = SECRETS["broker"]
-    with run.broker():
-        run.secret_file("broker").write_bytes(SECRETS["badbroker"])
-        with run.agent("service-refused.log") as agent:
-            watch(agent, run.box / "service-1.log", "optical: reading", "Not authorized")
-        run.secret_file("broker").write_bytes(good)
-        with run.mdsp() as events, run.agent("service-good.log") as agent:
-            watch(agent, run.box / "service-2.log", "optical: reading", "c1221: reading", "refused: ")
-            ids = [event["id"] for event, _ in zip(_new(events), range(3), strict=False)]
-
-    config, url = run.config, re.search(r'url = "(/dev/pts/\d+)"', run.config.read_text())
-    assert url is not None
-    recording, document = run.box / "by-hand.rec", run.box / "by-hand.json"
-    read = run.mrsp(
-        "read", url[1], "--password-file", run.secret_file("optical"), "--record", recording, "--format", "json",
-        "--no-clock-check", "--audit-log", run.box / "by-hand-audit.jsonl",
-    )  # fmt: skip
-    assert read.stdout, read.stderr
-    document.write_text(read.stdout)
-    assert run.mrsp("read", url[1], "--password-file", run.secret_file("refused"), "--no-clock-check").returncode == 4
-    assert run.mrsp("explain", document, "--recording", recording).returncode == 0
-    run.mrsp("tables", url[1], "ST01", "ST23", "ST42", "--raw", "--password-file", run.secret_file("optical"))
-    run.mrsp("profile", "learn", url[1], "--password-file", run.secret_file("optical"))
-    run.mrsp(
-        "procedure", "run", url[1], "demand_reset", "--authorized-by", "A", "--reason", "B", "--audit-log",
-        run.box / "by-hand-audit.jsonl", "--password-file", run.secret_file("optical"),
-    )  # fmt: skip
-    with simulator("pager", "--http", "0", "--code-file", str(run.secret_file("code"))) as address:
-        wctp = address.split()[0] if "wctp" in address else f"wctp+{address.split()[0]}"
-        joined = "&" if "?" in wctp else "?"
-        asked = wctp if "recipient=" in wctp else f"{wctp}{joined}recipient=5550000000&meter=00123456"
-        paged = run.box / "paged.rec"
-        for name in ("code", "refused"):
-            run.mrsp(
-                "read", asked, "--password-file", run.secret_file(name), "--record", paged, "--format", "json",
-                "--no-clock-check", "--registers-only",
-            )  # fmt: skip
-    for command in (
-        ("config", "check", config),
-        ("keys", "status", "--config", config),
-        ("spool", "list", "--all", "--json", "--config", config),
-        ("spool", "verify", "--json", "--config", config),
-        ("spool", "show", ids[0], "--config", config),
-        ("explain", ids[0], "--config", config),
-        ("audit", "list", "--json", "--config", config),
-        ("report", "--config", config),
-    ):
-        run.mrsp(*command)
+    ids = serve(run)
+    at_a_meter(run)
+    by_pager(run)
+    keys = identities(run)
+    keys.append(back_up(run))
+    ours = ("--config", run.config)
+    run.several(
+        ("config", "check", run.config),
+        ("requests", "list", *ours),
+        ("spool", "list", "--all", "--json", *ours),
+        ("spool", "verify", "--json", *ours),
+        ("spool", "show", ids[0], *ours),
+        ("explain", ids[0], *ours),
+        ("audit", "list", "--json", *ours),
+        ("report", *ours),
+    )
 
     (run.box / "processes").mkdir()
     for name, told in run.told.items():
         (run.box / "processes" / name).write_bytes(told)
-    recordings = list((run.box / "state" / "recordings").glob("*.rec.gz"))
+    recordings = list(run.box.rglob("*.rec.gz"))  # the restored agent moved the state aside
     assert len(recordings) >= 3  # there is something to search in
-    assert paged.stat().st_size > 100
-    assert files_with(run.box, secrets) == {}
+    assert (run.box / "paged.rec").stat().st_size > 100
+    assert files_with(run.box, [Secret(name, octets) for name, octets in SECRETS.items()] + keys) == {}
+
+
+def serve(run: Run) -> list[str]:
+    """Let the service read, deliver and answer, with a wrong and the right password of the broker; return readings."""
+    with run.broker():
+        run.secret_file("broker").write_bytes(SECRETS["badbroker"])
+        with run.agent("service-refused.log") as agent:
+            watch(agent, run.box / "service-1.log", "optical: reading", "refused: ", "Not authorized")
+        run.secret_file("broker").write_bytes(SECRETS["broker"])
+        with run.mdsp() as events, run.agent("service-good.log") as agent:
+            watch(agent, run.box / "service-2.log", "optical: reading", "c1221: reading", "it is not shown again")
+            ids = [event["id"] for event, _ in zip(_new(events), range(3), strict=False)]
+            metersim(
+                "request", str(run.secret_file("pki")), "--agent", AGENT, "--meter", "COM-4401", "--action", "final",
+                "--broker", f"localhost:{run.port}", "--store", str(run.box / "mdsp.db"), "--username", AGENT,
+                "--password-file", str(run.secret_file("broker")),
+            )  # fmt: skip
+            outcomes = (event["outcome"] for event in events if event.get("kind") == "responses")
+            assert [next(outcomes), next(outcomes)] == ["accepted", "done"]
+    return ids
+
+
+def at_a_meter(run: Run) -> None:
+    """Do by hand what a person does at a meter."""
+    url = re.search(r'url = "(/dev/pts/\d+)"', run.config.read_text())
+    assert url is not None
+    secret = ("--password-file", run.secret_file("optical"))
+    recording, document, audit = (run.box / f"by-hand{ending}" for ending in (".rec", ".json", "-audit.jsonl"))
+    read = run.mrsp(
+        "read", url[1], *secret, "--record", recording, "--format", "json", "--no-clock-check", "--audit-log", audit
+    )
+    assert read.stdout, read.stderr
+    document.write_text(read.stdout)
+    assert run.mrsp("read", url[1], "--password-file", run.secret_file("refused"), "--no-clock-check").returncode == 4
+    assert run.mrsp("explain", document, "--recording", recording).returncode == 0
+    run.mrsp("tables", url[1], "ST01", "ST23", "ST42", "--raw", *secret, "--audit-log", audit)
+    run.mrsp("profile", "learn", url[1], *secret, "--audit-log", audit)
+    leave = ("--authorized-by", "A", "--reason", "B", "--audit-log", audit)
+    run.mrsp("procedure", "run", url[1], "demand_reset", *leave, *secret)
+
+
+def by_pager(run: Run) -> None:
+    """Ask a meter by its pager, with the right security code and with a wrong one."""
+    with simulator("pager", "--http", "0", "--code-file", str(run.secret_file("code"))) as address:
+        wctp = address.split()[0] if "wctp" in address else f"wctp+{address.split()[0]}"
+        joined = "&" if "?" in wctp else "?"
+        asked = wctp if "recipient=" in wctp else f"{wctp}{joined}recipient=5550000000&meter=00123456"
+        for name in ("code", "refused"):
+            run.mrsp(
+                "read", asked, "--password-file", run.secret_file(name), "--record", run.box / "paged.rec",
+                "--format", "json", "--no-clock-check", "--registers-only",
+            )  # fmt: skip
+
+
+def identities(run: Run) -> list[Secret]:
+    """Rotate the key, enrol in vain, make another identity on a token; return the private keys that there are."""
+    directory = run.secret_file("pki") / "devices" / AGENT
+    found = [_private(directory, "device key")]
+    ours = ("--config", run.config)
+    est = ("--est", "https://localhost:1", "--est-ca", run.secret_file("pki") / "ca.crt")
+    enrol = ("keys", "enroll", *ours, *est, "--est-password-file", run.secret_file("login"))
+    assert run.several(*(("keys", verb, *ours) for verb in ("status", "rotate", "csr", "public")), enrol)[:4] == [0] * 4
+    rotating = next_keys(directory)
+    assert rotating is not None
+    found.append(_octets("next key", rotating[0].signing_key().as_dict(private=True)))
+
+    (run.root / "tokens").mkdir()
+    (run.root / "softhsm2.conf").write_text(f"directories.tokendir = {run.root}/tokens\nobjectstore.backend = file\n")
+    pin = SECRETS["pin"].decode()
+    tool = ["softhsm2-util", "--init-token", "--free", "--label", "mrsp", "--pin", pin, "--so-pin", "00000000"]
+    subprocess.run(tool, check=True, capture_output=True, env=run.environment())
+    on_token = ("--directory", run.root / "on-token")
+    place = ("--pkcs11-module", MODULE, "--token", "mrsp", "--pin-file", run.secret_file("pin"))
+    request = ("keys", "csr", "--documents", *on_token, "--agent-id", AGENT)
+    cancelled = ("keys", "rotate", "--cancel", *ours)
+    assert run.several(cancelled, ("keys", "init", *on_token, *place), request) == [0, 0, 0]
+    shutil.copy(run.root / "on-token" / "token.json", run.box)
+    found.append(_private(run.root / "on-token", "key beside the token"))
+    return found
+
+
+def back_up(run: Run) -> Secret:
+    """Back up to a recovery key and to a passphrase, look into it, and restore; return the recovery key."""
+    key, archive = run.secret_file("recovery.key"), run.box / "one.backup"
+    made = run.mrsp("backup", "keygen", "--output", key)
+    public = re.search(r"age1[0-9a-z]{50,}", made.stdout)
+    assert public is not None
+    config = ("--config", run.config)
+    by_phrase = ("--passphrase-file", run.secret_file("passphrase"))
+    statuses = run.several(
+        ("backup", "create", *config, "--output", archive, "--recipient", public[0]),
+        ("backup", "show", archive, "--identity", key),
+        ("backup", "create", *config, "--output", run.box / "two.backup", *by_phrase),
+        ("backup", "restore", run.box / "two.backup", *config, "--replace", *by_phrase, "--stopped"),
+    )
+    assert statuses == [0, 0, 0, 0]
+    private = re.search(r"AGE-SECRET-KEY-1[0-9A-Z]+", key.read_text())
+    assert private is not None
+    return Secret("recovery key", private[0].removeprefix("AGE-SECRET-KEY-1").encode())
+
+
+def _private(directory: Path, name: str) -> Secret:
+    return _octets(name, load_tls_key(directory).signing_key().as_dict(private=True))
+
+
+def _octets(name: str, jwk: Mapping[str, Any]) -> Secret:
+    return Secret(name, base64.urlsafe_b64decode(str(jwk["d"]) + "="))
 
 
 def _new(events: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

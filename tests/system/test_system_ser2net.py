@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from drivers.secret import Secret
 from drivers.transport.recording_file import Event, read_sessions
 from metersim.meter import running_meter
 from tests.transport.real_ser2net import real_ser2net, ser2net
+from tests.young_meters import young
 
 NOW = datetime(2026, 3, 20, 15, 44, 30, tzinfo=UTC)
 OPTIONS = {"echo": "off", "dtr": "leave", "rts": "leave", "fastest": "28800"}
@@ -32,13 +32,16 @@ async def visit(task: Task) -> MeterData:
     while True:
         try:
             return await PsemDriver().read(task)
-        except LineLost:
-            await asyncio.sleep(0.05)
+        except LineLost:  # it has answered that it is still in use
+            pass
 
 
 async def test_a_whole_visit_through_ser2net(tmp_path: Path) -> None:
     record = tmp_path / "visit.rec"
-    async with running_meter("profile-35d", now=NOW, rate=0) as meter, real_ser2net(meter.address, tmp_path) as url:
+    async with (
+        running_meter(young("profile-35d", NOW), now=NOW, rate=0) as meter,
+        real_ser2net(meter.address, tmp_path) as url,
+    ):
         data = await visit(Task(url=url, password=Secret(b"00000000"), options=OPTIONS, record=record))
         truth = meter.truth()
     assert data.broken is None

@@ -215,9 +215,14 @@ def test_a_read_by_hand_can_go_into_the_agents_spool(place: Place) -> None:
 
 
 def test_a_spool_that_cannot_be_written_still_prints_the_reading(place: Place) -> None:
-    (place.directory / "state").write_text("a file where the directory should be")
+    (place.directory / "state" / "spool.sqlite").mkdir(parents=True)
     with meter("--pty", "--scenario", "minimal") as address:
         read = mrsp("read", address, "--format=json", "--config", place.config)
-    assert read.returncode == 6
+        (place.directory / "state").rename(place.directory / "aside")
+        (place.directory / "state").write_text("a file where the directory should be")
+        unaudited = mrsp("read", address, "--format=json", "--config", place.config)
+    assert read.returncode == unaudited.returncode == 6
     assert json.loads(read.stdout)["registers"]
     assert "Traceback" not in read.stderr
+    assert "no meter is visited or written to without it" in unaudited.stderr  # the audit log
+    assert unaudited.stdout == ""

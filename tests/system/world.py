@@ -8,8 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from metersim.meter import scenario_names
+from tests.young_meters import young_file
 
 READ_PASSWORD = {"commercial-4ch": "READ-ONLY"}
 DEFAULT_PASSWORD = "00000000"  # noqa: S105 - the simulated meters'
@@ -17,10 +22,14 @@ DEFAULT_PASSWORD = "00000000"  # noqa: S105 - the simulated meters'
 
 @contextmanager
 def simulator(*arguments: str) -> Iterator[str]:
-    """Run `metersim …`; yield the first line that it prints."""
-    with subprocess.Popen([sys.executable, "-m", "metersim", *arguments], stdout=subprocess.PIPE, text=True) as process:
+    """Run `metersim …`; yield the first line that it prints. A meter of a scenario that ships is a young one."""
+    command, scenario = _with_young_meter(arguments)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdin is not None
             assert process.stdout is not None
+            process.stdin.write(scenario)
+            process.stdin.close()
             line = process.stdout.readline().strip()
             assert line, f"metersim {arguments[0]} printed nothing"
             yield line
@@ -30,10 +39,19 @@ def simulator(*arguments: str) -> Iterator[str]:
 
 def metersim(*arguments: str) -> str:
     """Run `metersim …` to its end; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "metersim", *arguments], capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout
+    command, scenario = _with_young_meter(arguments)
+    return subprocess.run(command, input=scenario, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def _with_young_meter(arguments: tuple[str, ...]) -> tuple[list[str], str]:
+    """Return the command, and what it is to be given as its input: the scenario that it is told to run, made young."""
+    told = dict(pairwise(arguments))
+    name = told.get("--scenario", "")
+    command = [sys.executable, "-m", "metersim", *arguments]
+    if name not in scenario_names():
+        return command, ""
+    command[command.index(name)] = "/dev/stdin"
+    return command, young_file(name, datetime.fromisoformat(told["--now"]) if "--now" in told else datetime.now(UTC))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from drivers.base import Task
 from drivers.psem.inspect import inspect_tables
 from drivers.secret import Secret
 from metersim.meter import running_meter
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 
@@ -23,7 +24,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> str:
     file = tmp_path_factory.mktemp("recording") / "all.jsonl"
 
     async def record() -> None:
-        async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter:
+        async with running_meter(young("residential-tou", NOW), now=NOW, tcp=0, rate=0) as meter:
             task = Task(url=meter.address, password=Secret(b"00000000"), record=file)
             await inspect_tables(task, [], everything=True)
 
