@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from agent.console.csrf import FIELD, HEADER, foreign, proves
 from agent.console.errors import answer_to
 from agent.console.page import MOST_FIELDS, MOST_FORM_OCTETS, Page
-from agent.console.request import go_to
+from agent.console.request import by_htmx, go_to
 from agent.console.sessions import Sessions
 
 BODY_S = 120.0  # for a body to come in whole: a photo over a bad radio link
@@ -50,7 +50,7 @@ class Gate:
         """Return where else to go, None if the page is for this person. Raises `HTTPException`."""
         page, person = self._page, request.scope["mrsp.person"]
         if person is None and not page.public:
-            if page.api or page.background:
+            if page.api or page.background or by_htmx(request):  # a page that is open stays, with all that is typed in it
                 raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"} if page.api else None)
             path = request.url.path if page.method == "GET" else "/"
             return go_to(request, "/login" if path == "/" else f"/login?next={quote(path)}")

@@ -89,7 +89,7 @@ async def ended_context(request: Request, job: JobView) -> dict[str, Any]:
         "events": () if reading is None else newest_first(reading.events),
         "events_shown": EVENTS_SHOWN,
         "lost": _lost(reading),
-        "profile": reading is not None and bool(reading.interval_blocks),
+        "profile": reading is not None and any(block.values for block in reading.interval_blocks),
         "probe": choices_of(request).probe,
     }
 
@@ -108,10 +108,10 @@ def stage_of(job: JobView, texts: Texts) -> str:
     name = job.progress.stage
     if not name:
         return ""
-    key = f"job.stage.{name.split()[0]}"
-    if key not in texts:
-        return name
-    return texts("job.stage_of", what=texts(key), name=name) if name[:2] in {"ST", "MT"} else texts(key)
+    key, is_table = f"job.stage.{name.split()[0]}", name[:2] in {"ST", "MT"}
+    if is_table:
+        return texts("job.stage_of", what=texts(key if key in texts else "job.stage.other"), name=name)
+    return texts(key) if key in texts else name
 
 
 def spoken(job: JobView, texts: Texts) -> str:

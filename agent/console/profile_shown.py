@@ -78,11 +78,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The intervals of one channel that begin on one local day, and the days beside it that have any."""
+    """The intervals of one channel that begin on one local day, and the days beside it that have any.
+
+    `clock`: how a time of it is written, with the zone on a day that repeats an hour or leaves one out.
+    """
 
     channel: Channel
     day: date
     rows: tuple[Row, ...]
+    clock: str
     before: date | None
     after: date | None
 
@@ -113,7 +117,9 @@ def day_of(profile: Profile, number: int | None, day: date | None, zone: tzinfo)
         return None
     at = len(days) - 1 if day is None else days.index(day)
     before, after = days[at - 1] if at else None, days[at + 1] if at + 1 < len(days) else None
-    return Day(channel, days[at], tuple(by_day[days[at]]), before, after)
+    rows = tuple(by_day[days[at]])
+    shifts = len({moment.utcoffset() for row in rows for moment in (row.begun, row.ended)}) > 1
+    return Day(channel, days[at], rows, "%H:%M %Z" if shifts else "%H:%M", before, after)
 
 
 def zone_of(reading: Reading, otherwise: tzinfo) -> tzinfo:

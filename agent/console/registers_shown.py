@@ -31,6 +31,12 @@ class RegisterShown:
     multiplier: str = ""
     occurred_at: datetime | None = None
 
+    @property
+    def length(self) -> str:
+        """How large it can stand on a narrow screen."""
+        digits = len(self.shown)
+        return "" if digits <= 9 else "long" if digits <= 12 else "longest"
+
 
 @dataclass(frozen=True, slots=True)
 class RegisterGroup:
@@ -42,7 +48,7 @@ class RegisterGroup:
 
 
 def groups_of(registers: Iterable[RegisterPart], texts: Texts) -> tuple[RegisterGroup, ...]:
-    """Return the registers in groups, that of now first; in each, totals before rates and energy before demand."""
+    """Return the registers in groups, that of now first and older ones after it; in each, totals before rates and energy before demand."""
     groups: dict[tuple[str, str, int], list[RegisterPart]] = {}
     for register in registers:
         groups.setdefault((register.period, register.season, register.self_read or 0), []).append(register)
@@ -51,7 +57,7 @@ def groups_of(registers: Iterable[RegisterPart], texts: Texts) -> tuple[Register
 
 def _earlier(key: tuple[str, str, int]) -> tuple[int, int, int]:
     period, season, self_read = key
-    return ("present", "previous_reset", "self_read").index(period), int(season == "previous"), self_read
+    return ("present", "previous_reset", "self_read").index(period), int(season == "previous"), -self_read
 
 
 def _group(key: tuple[str, str, int], registers: list[RegisterPart], texts: Texts) -> RegisterGroup:
@@ -86,11 +92,12 @@ def _shown(register: RegisterPart, texts: Texts) -> RegisterShown:
 
 def name_of(register: RegisterPart, texts: Texts) -> str:
     """Return what a register is called: `kWh delivered, rate 2`, `kW delivered, maximum`."""
-    words = [texts(f"register.{register.direction}", quantity=register.quantity)]
+    at_once = register.kind == "instantaneous" and register.direction == "total"
+    words = [register.quantity if at_once else texts(f"register.{register.direction}", quantity=register.quantity)]
     if register.kind == "demand":
         words.append(texts("register.minimum" if register.extreme == "minimum" else "register.maximum"))
     elif register.kind != "cumulative":
-        words.append(texts(f"register.{register.kind}"))
+        words.append(texts("register.running" if register.continuous else f"register.{register.kind}"))
     if register.tier:
         words.append(texts("register.rate", number=register.tier))
     if register.phase:

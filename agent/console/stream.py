@@ -99,6 +99,8 @@ async def _next(source: AsyncIterator[Event]) -> Event:
 
 def events(request: Request, source: AsyncIterator[Event]) -> Response:
     """Answer with a stream of events. It ends with `source`, the session, the connection or the console."""
+    if request.method == "HEAD":
+        raise HTTPException(405)  # there is no end to what would be left out
     streams = cast("Streams", request.app.state.streams)
     return _EventStream(streams.of(cast("Session", request.scope["mrsp.session"]), source))
 

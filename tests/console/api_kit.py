@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import jsonschema  # type: ignore[import-untyped]
 
-from agent.console.api import ENDPOINTS, PAGES
+from agent.console.api import ENDPOINTS
+from agent.console.api import PAGES as API
 from agent.console.api.document import document
 from agent.console.api.endpoint import JSON, PREFIX, Endpoint
+from agent.console.pages import PAGES
 from agent.console.problem import MEDIA_TYPE
 from tests.console.console_kit import PASSWORD, Console, console_in
 
@@ -45,7 +47,7 @@ def endpoint_of(method: str, path: str) -> Endpoint:
         for one in ENDPOINTS
         if one.method == method
         and len(one.path.split("/")) == len(steps)
-        and all(mine == "*" or mine == its for mine, its in zip(_pattern(one), steps, strict=True))
+        and all(mine in {"*", its} for mine, its in zip(_pattern(one), steps, strict=True))
     ]
     return min(fitting, key=lambda one: len(one.path_names))
 
@@ -84,7 +86,8 @@ class Program:
             more["content"], headers["Content-Type"] = json.dumps(body), JSON
         self.console.client.cookies.clear()
         answer = await self.console.client.request(method, PREFIX + path, headers=headers, **more)
-        documented(method, path, answer)
+        if method != "HEAD":
+            documented(method, path, answer)
         return answer
 
     async def get(self, path: str, **more: Any) -> Any:
@@ -128,5 +131,5 @@ async def api_in(directory: Path, **parts: Any) -> AsyncIterator[Console]:
     """Run a console with the API, and with `parts` of a box."""
     people = (("ann", "reader"), ("bob", "reader"), ("olga", "operator"))
     parts.setdefault("people", people)
-    async with console_in(directory, pages=PAGES, **parts) as console:
+    async with console_in(directory, pages=(*PAGES, *API), **parts) as console:
         yield console

@@ -117,7 +117,7 @@ def test_what_the_record_has_is_in_no_shape_for_who_is_to_read_the_meter() -> No
     schemas = the_document()["components"]["schemas"]
     for name in ("StopNow", "StopRow", "RegisterAsked", "RouteNow", "TypedNow", "OddNow", "MeterNow", "JobNow"):
         fields = json.dumps(schemas[name]["properties"])
-        for secret in ("history", "last_reading", "password", "previous", '"url"', "dials_on_record"):
+        for secret in ("history", "last_reading", "password", "previous", '"url"'):
             assert secret not in fields
 
 

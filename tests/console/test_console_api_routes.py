@@ -185,9 +185,7 @@ async def test_a_failed_check_is_accepted_with_a_reason_for_that_reading(
     first = (await stop_ids(ann))[0]
     await book.settle(first, "ann", "rd-1", "interrogated", ("high_low_usage",))
     assert (await bob.get(f"/stops/{first}"))["to_decide"] is True
-    problem = await bob.refused(
-        409, "POST", f"/stops/{first}/accept", {"reason": "looked again", "reading_id": "rd-0"}
-    )
+    problem = await bob.refused(409, "POST", f"/stops/{first}/accept", {"reason": "looked again", "reading_id": "rd-0"})
     assert "read again" in problem["detail"]
     done = await bob.post(f"/stops/{first}/accept", {"reason": "looked again", "reading_id": "rd-1"})
     assert (done["accepted_by"], done["accepted_reason"], done["to_decide"]) == ("bob", "looked again", False)

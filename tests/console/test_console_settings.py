@@ -43,11 +43,22 @@ def test_a_certificate_of_its_own_means_tls_everywhere() -> None:
         {"session_hours": 100},
         {"language": "../en"},
         {"nothing": 1},
+        {"probes": ["modem:///dev/ttyS0?dial=1"]},
+        {"probes": ["serial:///dev/ttyUSB0", "left probe = nothing"]},
     ],
 )
 def test_nonsense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, ConsoleSettings)
+
+
+def test_a_line_that_is_no_probe_is_named() -> None:
+    with pytest.raises(
+        msgspec.ValidationError, match=r"`probes`: 'visual://' is no line of a probe; for example `left"
+    ):
+        msgspec.convert({"probes": ["left = visual://"]}, ConsoleSettings)
+    probes = ("left probe = serial:///dev/ttyUSB0", "tcp://127.0.0.1:7")
+    assert ConsoleSettings(probes=probes).probes == probes
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,11 @@ from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from msgspec import Meta
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.console.api.bodies import there
-from agent.console.api.endpoint import Endpoint, Taken
+from agent.console.api.endpoint import Endpoint, Malformed, Taken
 from agent.console.api.feeds import Picture, job_feed, merged, route_feed, status_feed, van_feed
 from agent.console.api.hub import hub_of
 from agent.console.errors import problem_in
@@ -99,7 +98,7 @@ def _names(text: str | None) -> frozenset[str] | None:
         return None
     names = frozenset(filter(None, text.split(",")))
     if not 1 <= len(names) <= MOST_NAMED:
-        raise HTTPException(400)
+        raise Malformed(f"the query: {len(names)} names; 1 to {MOST_NAMED} are taken at once, or `all`")
     return names
 
 

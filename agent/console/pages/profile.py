@@ -45,9 +45,12 @@ async def _profile(request: Request) -> tuple[Reading, Profile]:
     view = desk_of(request).job(job_id_of(request))
     await world_of(request).access.saw(person_of(request), "job", view.job_id)
     reading = await asyncio.to_thread(view.reading)
-    if reading is None or not reading.interval_blocks:
+    if reading is None:
         raise HTTPException(404)
-    return reading, await asyncio.to_thread(profile_of, reading, world_of(request).zone, texts_of(request))
+    found = await asyncio.to_thread(profile_of, reading, world_of(request).zone, texts_of(request))
+    if not found.channels:
+        raise HTTPException(404)
+    return reading, found
 
 
 def _channel(request: Request) -> int | None:

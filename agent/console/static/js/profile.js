@@ -14,8 +14,18 @@
     [1, "{HH}:{mm}:{ss}", "\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1],
   ];
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const PREFIXES = ["", "k", "M", "G", "T"];
   const limit = (value, least, most) => Math.min(Math.max(value, least), most);
   const text = (form, values) => form.replace(/\{([a-z]+)\}/g, (whole, name) => values[name] ?? whole);
+
+  // The unit that keeps the numbers beside the axis short, and how many of the channel's go into one of it.
+  const scaled = (unit, most) => {
+    const found = /^([kMGT]?)(Wh|varh|VAh|W|var|VA)$/.exec(unit);
+    if (!found || most <= 0) return { unit, factor: 1 };
+    const from = PREFIXES.indexOf(found[1]);
+    const steps = limit(Math.floor(Math.log10(most) / 3), 0, PREFIXES.length - 1 - from);
+    return { unit: PREFIXES[from + steps] + found[2], factor: 1000 ** steps };
+  };
 
   // The intervals of a channel in the order of time: end, length, text, number for the picture, flags.
   const intervalsOf = (channel) => {
@@ -36,10 +46,12 @@
       this.profile = profile;
       this.zone = this.knownZone(profile.zone);
       this.place = section.querySelector(".chart");
+      this.seen = null; // from when to when
       this.readout = section.querySelector("[data-readout]");
       this.aloud = section.querySelector("[data-aloud]");
       this.flags = new Map(profile.flags.map((flag) => [flag.word, flag]));
       this.clock = this.formatOf({ hour: "2-digit", minute: "2-digit" });
+      this.zoneName = new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: this.zone, timeZoneName: "short" });
       this.date = this.formatOf({ year: "numeric", month: "2-digit", day: "2-digit" });
       section.querySelector(".drawn").hidden = false;
       this.offerChannels();
@@ -71,7 +83,7 @@
     }
 
     show(channel) {
-      const kept = this.plot && { ...this.plot.scales.x };
+      const kept = this.seen;
       this.channel = channel;
       this.intervals = intervalsOf(channel);
       const last = this.intervals.at(-1);
@@ -90,13 +102,15 @@
       const { intervals } = this;
       const ends = intervals.map((one) => one.end);
       const numbers = intervals.map((one) => one.value);
+      const most = numbers.reduce((high, number) => Math.max(high, Math.abs(number ?? 0)), 0);
+      const { unit, factor } = scaled(this.channel.unit, most);
       const axis = { stroke: () => style("--ink"), font: "15px system-ui, sans-serif", ticks: { stroke: () => style("--line") } };
       const grid = { stroke: () => style("--sunk"), width: 1 };
       const options = {
         width: this.place.clientWidth,
         height: HEIGHT,
         legend: { show: false },
-        padding: [STRIP + 6, 8, 0, 0],
+        padding: [STRIP + 6, 24, 0, 0],
         cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
         tzDate: (at) => uPlot.tzDate(new Date(at * 1000), this.zone),
         scales: {
@@ -106,7 +120,16 @@
         series: [{}, { paths: () => null, points: { show: false } }],
         axes: [
           { ...axis, grid, space: 70, values: TIMES },
-          { ...axis, grid, size: 68, space: 40, label: this.channel.unit, labelSize: 22, labelFont: axis.font },
+          {
+            ...axis,
+            grid,
+            size: 48,
+            space: 40,
+            label: unit,
+            labelSize: 24,
+            labelFont: axis.font,
+            values: (_plot, splits) => splits.map((split) => String(Number((split / factor).toPrecision(6)))),
+          },
         ],
         hooks: {
           drawAxes: [(plot) => this.paint(plot)],
@@ -178,17 +201,18 @@
       const whole = this.finish - this.begin;
       const wide = limit(most - least, Math.min(FEWEST * this.step, whole), whole);
       const from = limit((least + most - wide) / 2, this.begin, this.finish - wide);
-      this.plot.setScale("x", { min: from, max: from + wide });
+      this.seen = { min: from, max: from + wide }; // uPlot has it only when it draws next
+      this.plot.setScale("x", this.seen);
     }
 
     zoom(factor, around) {
-      const { min, max } = this.plot.scales.x;
+      const { min, max } = this.seen;
       const centre = around ?? (this.chosen >= 0 ? limit(this.intervals[this.chosen].end, min, max) : (min + max) / 2);
       this.look(centre - (centre - min) * factor, centre + (max - centre) * factor);
     }
 
     move(share) {
-      const { min, max } = this.plot.scales.x;
+      const { min, max } = this.seen;
       const by = (max - min) * share;
       const held = limit(by, this.begin - min, this.finish - max);
       this.look(min + held, max + held);
@@ -220,7 +244,9 @@
       const to = new Date(one.end * 1000);
       const value = one.shown === null ? this.section.dataset.none : `${one.shown} ${this.channel.unit}`;
       const flags = one.flags.map((word) => this.flags.get(word).text).join(", ");
-      return { when: `${this.date.format(from)} ${this.clock.format(from)}–${this.clock.format(to)}`, value, flags };
+      const zone = this.zoneName.formatToParts(from).find(({ type }) => type === "timeZoneName")?.value ?? "";
+      const when = `${this.date.format(from)} ${this.clock.format(from)}–${this.clock.format(to)} ${zone}`;
+      return { when, value, flags };
     }
 
     tell(index) {
@@ -236,7 +262,7 @@
       this.chosen = index;
       this.tell(index);
       const { end, step } = this.intervals[index];
-      const { min, max } = this.plot.scales.x;
+      const { min, max } = this.seen;
       if (end > max || end - step < min) this.look(end - (max - min) / 2, end + (max - min) / 2);
       else this.plot.redraw(false);
       if (aloud) this.aloud.textContent = Object.values(this.says(this.intervals[index])).filter(Boolean).join(", ");
@@ -356,7 +382,7 @@
         const at = (Math.max(this.chosen, -1) + step) % count;
         if (!this.intervals[at].flags.includes(word)) continue;
         const { end } = this.intervals[at];
-        const { min, max } = this.plot.scales.x;
+        const { min, max } = this.seen;
         const half = Math.min(max - min, DAY) / 2;
         this.look(end - half, end + half);
         this.choose(at, { aloud: true });
