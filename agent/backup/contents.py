@@ -14,11 +14,12 @@ from agent.clock.keeper import PROOF_FILE
 from agent.config import Config
 from agent.credentials import is_credential
 from agent.errors import UsageError
+from agent.field.photos import PHOTOS
 from agent.instance import INSTANCE_FILE
 
 #: Keys of the configuration that name a file, besides those that end with `_file`.
 FILE_KEYS = frozenset({"accounts", "ca", "certificate", "key", "mdsp", "plan"})
-_DIRECTORY_KEYS = frozenset({"profile_directories", "rule_set_directories", "texts"})
+_DIRECTORY_KEYS = frozenset({"code_set_directories", "profile_directories", "rule_set_directories", "texts"})
 _SECRET_KEYS = ("password_file", "pin_file")
 _PASSING = frozenset({PROOF_FILE, INSTANCE_FILE, "console-sessions.json"})  # of this box and boot alone
 _PASSING_ENDS = (".lock", ".part", ".head", "-wal", "-shm", "-journal", ".restarted")
@@ -83,9 +84,14 @@ def recording_sources(config: Config) -> list[Source]:
     return list(_below(config.recording_directory, RECORDINGS))
 
 
+def photo_sources(config: Config) -> list[Source]:
+    """Return the photographs from the field."""
+    return list(_below(config.state_directory / PHOTOS, f"{STATE}/{PHOTOS}"))
+
+
 def state_sources(config: Config) -> tuple[list[Source], list[str]]:
-    """Return the files of the state directory, the spool not among them; and what was left out."""
-    apart = (config.key_directory, config.recording_directory)
+    """Return the files of the state directory, spool and photographs not among them; and what was left out."""
+    apart = (config.key_directory, config.recording_directory, config.state_directory / PHOTOS)
     sources, left_out = [], []
     for source in _below(config.state_directory, STATE):
         if any(source.path.is_relative_to(directory) for directory in apart) or source.path == config.spool_file:

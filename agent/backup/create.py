@@ -21,6 +21,7 @@ from agent.backup.contents import (
     Source,
     configuration_sources,
     key_sources,
+    photo_sources,
     recording_sources,
     state_sources,
 )
@@ -44,6 +45,7 @@ class Contents:
 
     passwords: bool = True  # the password files that the configuration names
     recordings: bool = False  # of the visits: the largest part, and no reading depends on them
+    photos: bool = False  # from the field: up to 2 GiB
 
 
 def create_backup(file: Path, config: Config, output: Path, lock: Lock, contents: Contents, now: datetime) -> Manifest:
@@ -90,6 +92,11 @@ def _take(file: Path, config: Config, contents: Contents, place: Path) -> tuple[
         state += recording_sources(config)
     else:
         left_out.append(f"{config.recording_directory}: the recordings of the visits")
+    photos = photo_sources(config)
+    if contents.photos:
+        state += photos
+    elif photos:
+        left_out.append(f"{photos[0].path.parent}: the photographs from the field ({len(photos):,})")
     taken = secrets + take_files(state, place, config.state_directory / AUDIT_LOG)
     if config.spool_file.exists():
         source = Source(f"{STATE}/{config.spool_file.name}", config.spool_file)

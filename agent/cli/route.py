@@ -43,7 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument("--kind", choices=("json", "csv"), help="default: by the name of the file")
     load.add_argument("--by", metavar="WHO", help="who loads it: kept with the route (default: the user)")
     load.add_argument(
-        "--code-set-dir", metavar="DIR", type=Path, action="append", default=[], help="code sets of your own"
+        "--code-set-dir",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="code sets beside those configured",
     )
     status = verbs.add_parser("status", help="how far each route is, or each stop of one")
     status.add_argument("route_id", metavar="ROUTE", nargs="?")
@@ -74,8 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _load(config: Config, arguments: argparse.Namespace, now: datetime) -> int:
     path: Path = arguments.file
     by = checked(arguments.by or getpass.getuser(), "--by", LONGEST_NAME)
-    directories = [config.path(one) for one in config.settings.agent.rule_set_directories]
-    known = Known(arguments.code_set_dir, directories)
+    settings = config.settings.agent
+    known = Known(
+        [*arguments.code_set_dir, *map(config.path, settings.code_set_directories)],
+        list(map(config.path, settings.rule_set_directories)),
+    )
     loaded = parse_route(_content(path), arguments.kind or _kind(path), name=str(path), known=known)
     _refuse_another_user(config)
     store = RouteStore(config.state_directory / ROUTES_FILE, create=True)

@@ -32,10 +32,11 @@ from agent.seal import MAX_ACK_OCTETS
 
 BROKER_TIMEOUT_S = 15.0
 SESSION_EXPIRY_S = 86_400  # the broker keeps acknowledgements for us this long
-MAX_PACKET_OCTETS = 2 * MAX_ACK_OCTETS
+PACKET_ROOM = 65_536  # octets of a packet beside its payload: topic and properties
 KEPT_S = 2.0  # a broker sends what it keeps with its answer to the subscription; a cluster a little later
 LOOK_SUFFIX = ".look"  # of the client identifier
-MAX_QUEUED_ACKS = 1_000  # more are dropped; the MDSP acknowledges again what it is sent again
+MAX_QUEUED = 1_000  # messages; more are dropped: the MDSP acknowledges and asks again
+MAX_QUEUED_OCTETS = 16_777_216  # of their payloads
 
 _V5 = aiomqtt.ProtocolVersion.V5
 _V311 = aiomqtt.ProtocolVersion.V311
@@ -47,7 +48,8 @@ _log = logging.getLogger("agent.forward.mqtt")
 class MqttDialer:
     """Makes connections for one agent; remembers which version of MQTT the broker speaks.
 
-    `requests` is given what comes on the request topic, at once, and must not wait; None: nobody listens there.
+    `requests` is given what comes on the request topic, at once, and must not wait; None: nobody listens there. It
+    takes payloads up to `largest_request`.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class MqttDialer:
         agent_id: str,
         timeout_s: float = BROKER_TIMEOUT_S,
         requests: Callable[[bytes], None] | None = None,
+        largest_request: int = MAX_ACK_OCTETS,
     ) -> None:
         self._settings = settings
         self._topics = Topics(agent_id)
         self._timeout_s = timeout_s
         self._version = _V311 if settings.protocol == "3.1.1" else _V5
         self._requests = requests
+        self._largest = MAX_ACK_OCTETS if requests is None else max(MAX_ACK_OCTETS, largest_request)
         self._proven = False  # this version has connected
 
     @asynccontextmanager
@@ -132,7 +136,7 @@ class MqttDialer:
         if self._version is _V5:
             connect: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             connect.SessionExpiryInterval = 0 if looks else SESSION_EXPIRY_S
-            connect.MaximumPacketSize = MAX_PACKET_OCTETS
+            connect.MaximumPacketSize = self._largest + PACKET_ROOM
             version = {"protocol": _V5, "clean_start": looks, "properties": connect}
         logger = logging.Logger(_log.name, logging.WARNING)  # noqa: LOG001  (of this connection alone: its complaints are the only reason)
         logger.addHandler(complaints)
@@ -146,7 +150,8 @@ class MqttDialer:
             will=None if will is None else aiomqtt.Will(self._topics.status, will, qos=1, retain=True),
             keepalive=self._settings.keepalive,
             timeout=self._timeout_s,
-            max_queued_incoming_messages=MAX_QUEUED_ACKS,
+            max_queued_incoming_messages=MAX_QUEUED,
+            queue_type=_Arrivals,
             logger=logger,
             **version,
         )
@@ -206,6 +211,24 @@ class MqttDialer:
         if failure is not None:
             cause, what = _classify(failure, complaints.last)
             raise ForwardTrouble(f"broker {where}: {what}", cause=cause) from failure
+
+
+class _Arrivals(asyncio.Queue[aiomqtt.Message]):
+    """What the broker sent and nobody took yet; full also where it holds as many octets as it may."""
+
+    _octets = 0
+
+    def full(self) -> bool:
+        return super().full() or self._octets >= MAX_QUEUED_OCTETS
+
+    def _put(self, item: aiomqtt.Message) -> None:
+        super()._put(item)
+        self._octets += len(item.payload)
+
+    def _get(self) -> aiomqtt.Message:
+        item = super()._get()
+        self._octets -= len(item.payload)
+        return item
 
 
 class _MqttUplink:

@@ -14,6 +14,7 @@ from agent.forward.window import SendWindow
 from agent.identity.proving import proven_dial
 from agent.instance import Instance
 from agent.keys import MdspKeys
+from agent.requests.message import MAX_ROUTE_REQUEST_OCTETS
 from agent.spool import Spool
 
 
@@ -33,7 +34,9 @@ def mqtt_forwarder(
     """
 
     def connect(chosen: ForwardSettings) -> Dial:
-        dialer = MqttDialer(chosen, agent_id=spool.agent_id, requests=requests)
+        dialer = MqttDialer(
+            chosen, agent_id=spool.agent_id, requests=requests, largest_request=MAX_ROUTE_REQUEST_OCTETS
+        )
         return dialer.dial if own is None else FencedDial(dialer.dial, dialer, own, agent_id=spool.agent_id)
 
     dial = proven_dial(settings, connect)

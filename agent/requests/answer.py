@@ -30,7 +30,9 @@ Reason = Literal[
     "busy",
     "transaction_conflict",  # the transaction's id was used for something else
     "unknown_transaction",  # of what is to be cancelled
-    "too_late",  # to cancel: the meter is being visited, or was
+    "too_late",  # to cancel: the meter is being visited, or was; to replace a route: it has been begun
+    "no_field_work",  # nobody walks routes with this agent
+    "bad_route",  # `detail` says where in it, and what is wrong
 ]
 
 
@@ -53,6 +55,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cancels: str | None = None
     deadline: str | None = None  # when the read is given up
     reading_id: str | None = None  # of the reading that was asked for
+    route_id: str | None = None  # of the route that was sent
+    stops: int | None = None  # that were ordered in it
+    report_id: str | None = None  # of its result
     reason: str | None = None  # refused: one of `Reason`; given up: in one word why
     detail: str | None = None  # in words
     retry_after_s: int | None = None  # busy: when it may be asked again

@@ -20,9 +20,11 @@ from agent.requests.message import Authentic, Malformed, Message, NotTaken, auth
 from agent.requests.rates import Rates
 from agent.requests.settings import RequestSettings
 from agent.requests.store import Plan, RequestStore
+from agent.requests.walk import is_past
 from agent.scheduling.scheduler import Moment
 
 NANOSECONDS = 1_000_000_000
+MOST_WAITING_OCTETS = 8_388_608  # of requests that are taken and not carried out yet
 Taken = Literal["to_do", "refused"]
 
 
@@ -34,6 +36,7 @@ class Mandate:
     settings: RequestSettings
     contracts: Contracts
     zone: str | None = None  # of meters that do not say where they are
+    field_work: bool = False  # persons walk routes with this agent
 
     @property
     def receiver(self) -> str:
@@ -114,12 +117,27 @@ class Intake:
         return untimely(message, moment.at, longest=longest, not_before=self.begun(moment.at))
 
     def _planned(self, message: Message, moment: Moment) -> Plan | Refusal:
+        if self._store.waiting_octets() > MOST_WAITING_OCTETS:
+            return Refusal("busy", "as much is waiting to be carried out as may be")
         owner = self._store.owner_of(message.transaction_id)
         if owner is not None:
             if owner.content == message.content:
                 return Plan(message, owner=False)
             return Refusal("transaction_conflict", "this transaction was used for something else")
-        return Plan(message, owner=True) if message.action == "cancel" else self._read_planned(message, moment)
+        match message.action:
+            case "cancel":
+                return Plan(message, owner=True)
+            case "route":
+                return self._walk_planned(message, moment)
+            case _:
+                return self._read_planned(message, moment)
+
+    def _walk_planned(self, message: Message, moment: Moment) -> Plan | Refusal:
+        if not self._mandate.field_work:
+            return Refusal("no_field_work", "no field work here: this agent has no console")
+        if is_past(bytes(message.route), moment.at):
+            return Refusal("deadline", "the time of the route is over")
+        return Plan(message, owner=True)
 
     def _read_planned(self, message: Message, moment: Moment) -> Plan | Refusal:
         meter = self._mandate.contracts.find(message)

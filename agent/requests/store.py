@@ -2,6 +2,7 @@
 
     add        a message is taken: from now on it is a known one, and what it asks for will be done or was refused
     opened     the schedule has the read
+    walking    the book of routes has the route
     settle     it is over; with the final answer
     sent       an answer is in the spool
 
@@ -22,6 +23,7 @@ import msgspec
 from agent.requests.answer import Answer
 from agent.requests.judging import MARGIN
 from agent.requests.message import Authentic, Message
+from agent.requests.walk import Walk
 from agent.state_database import StateDatabase, StateFile
 
 REQUESTS_FILE = "requests.sqlite"  # in the state directory
@@ -37,7 +39,7 @@ _FILE = StateFile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
-_KEPT = "number, jti, kid, received_at, body, owner, state, meter, deadline, due, content"
+_KEPT = "number, jti, kid, received_at, body, owner, state, meter, deadline, due, content, walk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Kept:
     deadline: datetime | None
     due: datetime | None  # which tells its read from every other of that meter
     content: str | None
+    walk: Walk | None = None  # of a request with a route, once that is in the book
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,12 @@ class RequestStore:
             total, of_meter = db.execute(query, (meter,)).fetchone()
         return int(total), int(of_meter)
 
+    def waiting_octets(self) -> int:
+        """Return how large all messages are that are still to be carried out."""
+        with self._database.reading("read") as db:
+            query = "SELECT coalesce(sum(length(body)), 0) FROM request WHERE state = 'received'"
+            return int(db.execute(query).fetchone()[0])
+
     def add(
         self, envelope: Authentic, received_at: datetime, *, plan: Plan | None = None, answer: Answer | None = None
     ) -> None:
@@ -133,7 +142,7 @@ class RequestStore:
             None if plan is None or plan.deadline is None else _number(plan.deadline),
         )
         with self._database.transaction("write") as db:
-            db.execute("INSERT INTO request VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", row)
+            db.execute("INSERT INTO request VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
             if answer is not None:
                 _put(db, answer)
 
@@ -150,11 +159,23 @@ class RequestStore:
             if answer is not None:
                 _put(db, answer)
 
+    def walking(self, kept: Kept, walk: Walk, answer: Answer) -> None:
+        """The book of routes has the route of `kept`, which is not needed here any more."""
+        with self._database.transaction("write") as db:
+            changed = "UPDATE request SET state = 'open', walk = ?, body = ? WHERE jti = ?"
+            db.execute(changed, (msgspec.json.encode(walk), _thin(kept), kept.jti))
+            _put(db, answer)
+
+    def note_walk(self, kept: Kept, walk: Walk) -> None:
+        """Set down what is about to be done about a route."""
+        with self._database.transaction("write") as db:
+            db.execute("UPDATE request SET walk = ? WHERE jti = ?", (msgspec.json.encode(walk), kept.jti))
+
     def settle(self, kept: Kept, answer: Answer, *, disowned: bool = False) -> None:
         """It is over. `disowned`: its transaction does not count as asked for, and may be asked for again."""
         with self._database.transaction("write") as db:
-            changed = "UPDATE request SET state = 'settled', owner = owner AND NOT ? WHERE jti = ?"
-            db.execute(changed, (disowned, kept.jti))
+            changed = "UPDATE request SET state = 'settled', owner = owner AND NOT ?, body = ? WHERE jti = ?"
+            db.execute(changed, (disowned, _thin(kept), kept.jti))
             _put(db, answer)
 
     def newest_answer(self, jti: str) -> Answer | None:
@@ -201,8 +222,12 @@ def _put(db: sqlite3.Connection, answer: Answer) -> None:
     db.execute("INSERT INTO answer VALUES (NULL, ?, ?, ?, ?, 0)", row)
 
 
+def _thin(kept: Kept) -> bytes | None:
+    return None if kept.message is None else msgspec.json.encode(kept.message.thin)
+
+
 def _kept(row: tuple[Any, ...]) -> Kept:
-    number, jti, kid, received_at, body, owner, state, meter, deadline, due, content = row
+    number, jti, kid, received_at, body, owner, state, meter, deadline, due, content, walk = row
     return Kept(
         number=number,
         jti=jti,
@@ -215,6 +240,7 @@ def _kept(row: tuple[Any, ...]) -> Kept:
         deadline=None if deadline is None else _EPOCH + deadline * _INSTANT,
         due=None if due is None else _EPOCH + due * _INSTANT,
         content=content,
+        walk=None if walk is None else msgspec.json.decode(walk, type=Walk),
     )
 
 

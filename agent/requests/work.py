@@ -7,31 +7,56 @@ from collections.abc import Callable
 from agent.config import Config
 from agent.keys import MdspKeys
 from agent.requests.book import RequestBook
-from agent.requests.handler import RequestHandler, Schedule
+from agent.requests.desk import Desk, Errand
+from agent.requests.handler import RequestHandler
 from agent.requests.inbox import Inbox
 from agent.requests.intake import Mandate
 from agent.requests.judging import Contracts
+from agent.requests.reads import Reads, Schedule
 from agent.requests.settings import RequestSettings
 from agent.requests.store import REQUESTS_FILE
+from agent.requests.walks import Walks
+from agent.routes.one_book import OneBook
 from agent.scheduling.scheduler import Moment
 from agent.spool import Spool
 
 
 def mandate_of(config: Config, settings: RequestSettings) -> Mandate:
-    """Return who is asked, and for which meters."""
+    """Return who is asked, and for which meters and routes."""
     only_calls = [one.meter for one in config.settings.standings() if one.only_calls]
-    contracts = Contracts(config.settings.meters, only_calls)
-    return Mandate(config.agent_id, settings, contracts, config.settings.clock.zone)
+    return Mandate(
+        config.agent_id,
+        settings,
+        Contracts(config.settings.meters, only_calls),
+        config.settings.clock.zone,
+        field_work=config.settings.console is not None,
+    )
+
+
+def handler_of(
+    book: RequestBook,
+    keys: MdspKeys,
+    spool: Spool,
+    schedule: Schedule,
+    now: Callable[[], Moment],
+    routes: OneBook | None = None,
+) -> RequestHandler:
+    """Return the handler of an agent with this schedule, and with these routes, if persons walk any."""
+    desk = Desk(book, now)
+    errands: list[Errand] = [Reads(desk, schedule)]
+    if routes is not None:
+        errands.append(Walks(desk, routes, spool))
+    return RequestHandler(desk, keys, spool, errands)
 
 
 async def handle_requests(
     config: Config,
     settings: RequestSettings,
     inbox: Inbox,
-    connections: tuple[MdspKeys, Spool, Schedule],
+    connections: tuple[MdspKeys, Spool, Schedule, OneBook | None],
     now: Callable[[], Moment],
 ) -> None:
     """Handle what comes into `inbox` until cancelled. Raises `LocalTrouble` if its file cannot be opened."""
-    keys, spool, schedule = connections
+    keys, spool, schedule, routes = connections
     async with await RequestBook.open(config.state_directory / REQUESTS_FILE, mandate_of(config, settings)) as book:
-        await RequestHandler(book, inbox, keys, spool, schedule, now).run()
+        await handler_of(book, keys, spool, schedule, now, routes).run(inbox)

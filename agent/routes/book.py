@@ -23,8 +23,8 @@ from typing import Self
 from agent.own_thread import OwnThread
 from agent.routes import standing
 from agent.routes.codes import CodeSet
-from agent.routes.errors import Conflict, NoSuchRoute
-from agent.routes.export import as_csv, as_json
+from agent.routes.errors import Conflict, NoRoom, NoSuchRoute, RouteBegun
+from agent.routes.export import RouteResult, as_csv, as_json, result_of
 from agent.routes.loading import MOST_OCTETS as MOST_ROUTE_OCTETS
 from agent.routes.loading import FileKind, Known, parse_route
 from agent.routes.order import Position
@@ -42,7 +42,9 @@ __all__ = [
     "Changed",
     "Conflict",
     "FileKind",
+    "NoRoom",
     "NoSuchRoute",
+    "RouteBegun",
     "RouteBook",
 ]
 
@@ -98,9 +100,27 @@ class RouteBook(StateBook[RouteStore]):
     async def load(self, content: bytes, kind: FileKind, by: str) -> RouteView:
         """Take a route. The same again changes nothing; a corrected one replaces one in which nothing was done yet.
 
-        Raises `UsageError` naming line, column or field of what is wrong, or if the route has been begun.
+        Raises `UsageError` naming line, column or field of what is wrong; `RouteBegun`, `NoRoom`.
         """
         return await self.call(self._load, content, kind, _person(by))
+
+    async def withdraw(self, route_id: str, digest: str) -> bool:
+        """Forget the route that has this `digest`, if nothing was done in it; return whether it was there.
+
+        Raises `RouteBegun` if something was.
+        """
+        return await self.call(self._withdraw, route_id, digest)
+
+    async def progress(self, route_id: str, digest: str) -> tuple[RouteSummary, datetime] | None:
+        """Return how far the route with this `digest` is, and when something was done there last.
+
+        None: it is not there any more, or another in its place.
+        """
+        return await self.call(self.store.progress, route_id, digest, self._now())
+
+    async def result(self, route_id: str, digest: str) -> RouteResult:
+        """Return what became of the route with this `digest` so far. Raises `NoSuchRoute`."""
+        return await self.call(self._result, route_id, digest)
 
     async def routes(self) -> tuple[RouteSummary, ...]:
         """Return all routes, the newest day first."""
@@ -206,6 +226,18 @@ class RouteBook(StateBook[RouteStore]):
         if self.store.load(loaded, by, now):
             self._tell(Changed(loaded.route.route_id))
         return self.store.view(loaded.route.route_id, now)
+
+    def _withdraw(self, route_id: str, digest: str) -> bool:
+        found = self.store.withdraw(route_id, digest)
+        if found:
+            self._tell(Changed(route_id))
+        return found
+
+    def _result(self, route_id: str, digest: str) -> RouteResult:
+        view, acts = self.store.history(route_id, self._now())
+        if view.summary.digest != digest:
+            raise NoSuchRoute(f"another route is in the place of this {route_id}")
+        return result_of(view, acts)
 
     async def _change(self, stop_id: str, by: str, version: int | None, act: _Act, *, sure: bool = True) -> Stop:
         who = Who(_person(by), self._now(), version)

@@ -10,6 +10,14 @@ class NoSuchRoute(UsageError):
     """There is no such route, or no such stop."""
 
 
+class RouteBegun(UsageError):
+    """Something was done in the route already: it is not taken back, and no other takes its place."""
+
+
+class NoRoom(UsageError):
+    """As many routes and stops are kept as may be."""
+
+
 class Conflict(UsageError):
     """Somebody else changed the stop, or is there; `stop` is as it stands now."""
 

@@ -89,8 +89,13 @@ class RouteResult(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 def as_json(view: RouteView, acts: Mapping[str, Sequence[Act]]) -> bytes:
     """Return `mrsp.route-result/1` as UTF-8 JSON, with all that was done at each stop."""
+    return msgspec.json.encode(result_of(view, acts))
+
+
+def result_of(view: RouteView, acts: Mapping[str, Sequence[Act]]) -> RouteResult:
+    """Return what became of a route, with all that was done at each stop."""
     summary, progress = view.summary, view.progress
-    result = RouteResult(
+    return RouteResult(
         schema=SCHEMA,
         route_id=summary.route_id,
         name=summary.name,
@@ -106,7 +111,6 @@ def as_json(view: RouteView, acts: Mapping[str, Sequence[Act]]) -> bytes:
         left=progress.left,
         stops=tuple(_result(stop, view, acts.get(stop.stop_id, ())) for stop in view.stops),
     )
-    return msgspec.json.encode(result)
 
 
 def as_csv(view: RouteView) -> bytes:

@@ -19,7 +19,7 @@ from agent.routes.standing import Standing, Who
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
-_HEAD = "number, route_id, name, day, zone, deadline, codes, loaded_at, loaded_by"
+_HEAD = "number, route_id, name, day, zone, deadline, digest, codes, loaded_at, loaded_by"
 _SAYS_NOTHING = {"version", "last_by", "last_at", "last_did", "claimed_until"}  # of a change, beside who, when and what
 NOTHING_DONE = msgspec.json.encode(Standing())
 
@@ -34,6 +34,7 @@ class Head:
     day: date
     zone: str
     deadline: datetime | None
+    digest: str
     codes: CodeSet
     loaded_at: datetime
     loaded_by: str
@@ -60,7 +61,7 @@ def head_of(db: sqlite3.Connection, route_id: str) -> Head | None:
     return None if row is None else _head(row)
 
 
-def insert_route(db: sqlite3.Connection, head: Head, digest: str) -> int:
+def insert_route(db: sqlite3.Connection, head: Head) -> int:
     """Set down a route; return its number."""
     row = (
         head.route_id,
@@ -68,7 +69,7 @@ def insert_route(db: sqlite3.Connection, head: Head, digest: str) -> int:
         head.day.isoformat(),
         head.zone,
         None if head.deadline is None else number_of(head.deadline),
-        digest,
+        head.digest,
         msgspec.json.encode(head.codes),
         number_of(head.loaded_at),
         head.loaded_by,
@@ -134,6 +135,13 @@ def tallies(db: sqlite3.Connection, now: datetime, route: int | None = None) -> 
         yield number, Tally(*counts, *moments)
 
 
+def changed_at(db: sqlite3.Connection, head: Head) -> datetime:
+    """Return when something was done last in a route: if nothing was, when it was loaded."""
+    query = "SELECT max(at) FROM act JOIN stop USING (stop_id) WHERE route = ?"
+    (last,) = db.execute(query, (head.number,)).fetchone()
+    return head.loaded_at if last is None else moment_of(last)
+
+
 def standing_of(blob: bytes) -> Standing:
     """Return what became of a stop."""
     return Standing() if blob == NOTHING_DONE else msgspec.json.decode(blob, type=Standing)
@@ -155,7 +163,7 @@ def moment_of(number: int) -> datetime:
 
 
 def _head(row: tuple[Any, ...]) -> Head:
-    number, route_id, name, day, zone, deadline, codes, loaded_at, loaded_by = row
+    number, route_id, name, day, zone, deadline, digest, codes, loaded_at, loaded_by = row
     return Head(
         number=number,
         route_id=route_id,
@@ -163,6 +171,7 @@ def _head(row: tuple[Any, ...]) -> Head:
         day=date.fromisoformat(day),
         zone=zone,
         deadline=None if deadline is None else moment_of(deadline),
+        digest=digest,
         codes=msgspec.json.decode(codes, type=CodeSet),
         loaded_at=moment_of(loaded_at),
         loaded_by=loaded_by,

@@ -18,7 +18,7 @@ import msgspec
 from agent.errors import UsageError
 from agent.order import Order
 from agent.routes.codes import CodeSet
-from agent.routes.errors import Conflict, NoSuchRoute
+from agent.routes.errors import Conflict, NoRoom, NoSuchRoute, RouteBegun
 from agent.routes.loading import Loaded
 from agent.routes.order import UNSAID_URL, RouteOrder, zone_of
 from agent.routes.pace import progress_of
@@ -27,6 +27,7 @@ from agent.routes.rows import (
     Act,
     Head,
     acts,
+    changed_at,
     head_of,
     heads,
     insert_act,
@@ -69,9 +70,11 @@ class RouteStore:
         self._decoded: dict[int, dict[str, RouteOrder]] = {}
 
     def load(self, loaded: Loaded, by: str, now: datetime) -> bool:
-        """Take a route; return whether it is new. Raises `UsageError` for another one under an id that is in use."""
+        """Take a route; return whether it is new.
+
+        Raises `RouteBegun` for another one under the id of a route in which something was done, `NoRoom`.
+        """
         route = loaded.route
-        digest = hashlib.sha256(msgspec.json.encode(route)).hexdigest()
         head = Head(
             number=0,
             route_id=route.route_id,
@@ -79,21 +82,40 @@ class RouteStore:
             day=route.day,
             zone=route.zone,
             deadline=route.deadline_at(),
+            digest=hashlib.sha256(msgspec.json.encode(route)).hexdigest(),
             codes=loaded.codes,
             loaded_at=now,
             loaded_by=by,
         )
         with self._database.transaction("write", through_power_cuts=True) as db:
             found = db.execute("SELECT number, digest FROM route WHERE route_id = ?", (route.route_id,)).fetchone()
-            if found is not None and found[1] == digest:
+            if found is not None and found[1] == head.digest:
                 return False
             if found is not None:
-                _forget_unused(db, found[0], route.route_id)
+                _forget_unused(db, found[0], f"{route.route_id} is there already, with other stops, and")
             _make_room(db, route.day, len(route.orders))
-            number = insert_route(db, head, digest)
+            number = insert_route(db, head)
             for sequence, ordered in enumerate(route.orders, start=1):
                 insert_stop(db, number, sequence, ordered, out_of_route=False)
         return True
+
+    def withdraw(self, route_id: str, digest: str) -> bool:
+        """Forget a route; return False if it is not there, or another under its id. Raises `RouteBegun`."""
+        with self._database.transaction("write", through_power_cuts=True) as db:
+            head = head_of(db, route_id)
+            if head is None or head.digest != digest:
+                return False
+            _forget_unused(db, head.number, f"{route_id} cannot be taken back:")
+        return True
+
+    def progress(self, route_id: str, digest: str, now: datetime) -> tuple[RouteSummary, datetime] | None:
+        """Return how far a route is, and when something was done last; None if it is gone, or another in its place."""
+        with self._database.reading("read") as db:
+            head = head_of(db, route_id)
+            if head is None or head.digest != digest:
+                return None
+            tally = dict(tallies(db, now, head.number))[head.number]
+            return _summary(head, progress_of(tally, head.deadline, now)), changed_at(db, head)
 
     def summaries(self, now: datetime) -> tuple[RouteSummary, ...]:
         """Return all routes, the newest day first."""
@@ -244,27 +266,27 @@ def _known(db: sqlite3.Connection, route_id: str) -> Head:
 
 
 def _summary(head: Head, progress: Progress) -> RouteSummary:
-    return RouteSummary(head.route_id, head.name, head.day, head.zone, head.loaded_at, head.loaded_by, progress)
+    return RouteSummary(
+        head.route_id, head.name, head.day, head.zone, head.loaded_at, head.loaded_by, head.digest, progress
+    )
 
 
-def _forget_unused(db: sqlite3.Connection, number: int, route_id: str) -> None:
-    """Make way for a corrected route. Raises `UsageError` if something was done in the one that is there."""
+def _forget_unused(db: sqlite3.Connection, number: int, what: str) -> None:
+    """Remove a route. Raises `RouteBegun`, which begins with `what`, if something was done in it."""
     query = "SELECT count(*), sum(standing <> ? OR out_of_route) FROM stop WHERE route = ?"
     stops, begun = db.execute(query, (NOTHING_DONE, number)).fetchone()
     if begun:
-        raise UsageError(
-            f"{route_id} is there already, with other stops, and {begun} of its {stops} have been begun",
-            advice="give the new route another route_id",
-        )
+        advice = "give a new route another route_id"
+        raise RouteBegun(f"{what} {begun} of its {stops} stops have been begun", advice=advice)
     db.execute("DELETE FROM route WHERE number = ?", (number,))
 
 
 def _make_room(db: sqlite3.Connection, day: date, stops: int) -> None:
-    """Forget the oldest routes, as far as it takes. Raises `UsageError` if those are not old enough."""
+    """Forget the oldest routes, as far as it takes. Raises `NoRoom` if those are not old enough."""
     query = "SELECT route.number, day, count(*) FROM route JOIN stop ON route.number = stop.route GROUP BY route.number"
     kept = sorted(db.execute(query), key=lambda row: (row[1], row[0]))
     total = sum(count for _, _, count in kept)
-    full = UsageError(
+    full = NoRoom(
         f"{total:,} stops of {len(kept)} routes are kept, and there is no room for {stops:,} more",
         advice=f"routes are forgotten when they are more than {KEPT_FOR_SURE.days} days older than a new one",
     )

@@ -106,6 +106,7 @@ class RouteSummary:
     zone: str
     loaded_at: datetime
     loaded_by: str
+    digest: str  # of what was loaded: another route under this route_id has another
     progress: Progress
 
 

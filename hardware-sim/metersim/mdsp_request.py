@@ -1,6 +1,7 @@
 """Issue a signed request of the MDSP to an agent, or list what was asked for and what was answered.
 
     metersim request DIR --agent gw-0001 --action special --meter 00012345 --account A-7 --sdp 1-0-12345-7
+    metersim request DIR --agent gw-0001 --route route.json
     metersim request DIR --list
 
 The answers come to `metersim mdsp DIR`, which keeps them in the same store.
@@ -13,6 +14,7 @@ import json
 import sys
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from joserfc import jws
@@ -22,14 +24,17 @@ from metersim.mdsp import Trouble, add_broker_arguments, config_of, mdsp_client
 from metersim.mdsp_store import MdspStore
 from metersim.mdsp_verify import read_keys
 
-ACTIONS = ("monthly", "final", "special", "revalidation", "historical", "cancel")
+ACTIONS = ("monthly", "final", "special", "revalidation", "historical", "route", "cancel")
 VALID = timedelta(hours=24)
 
 
 def issue(
-    content: dict[str, Any], key: Key, *, now: datetime, valid: timedelta = VALID
+    content: dict[str, Any], key: Key, *, now: datetime, valid: timedelta = VALID, route: str | None = None
 ) -> tuple[dict[str, Any], bytes]:
-    """Return `content` as a whole request and its JWS: with an envelope of its own unless it brings one."""
+    """Return `content` as a whole request and its JWS: with an envelope of its own unless it brings one.
+
+    `route`: JSON text, signed as it stands, so that the agent names its lines.
+    """
     issued = int(now.timestamp())
     envelope = {
         "schema": "mrsp.request/1",
@@ -38,9 +43,13 @@ def issue(
         "exp": issued + int(valid.total_seconds()),
     }
     request = {**envelope, **{name: value for name, value in content.items() if value is not None}}
+    text = json.dumps(request)
+    if route is not None:
+        request["route"] = json.loads(route)
+        text = f'{text[:-1]}, "route": {route.strip()}}}'
     algorithm = "ES256" if isinstance(key, ECKey) else "Ed25519"
     header = {"alg": algorithm, "kid": key.kid, "typ": "mdsp-request+jws"}
-    return request, jws.serialize_compact(header, json.dumps(request), key, algorithms=[algorithm]).encode("ascii")
+    return request, jws.serialize_compact(header, text, key, algorithms=[algorithm]).encode("ascii")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_broker_arguments(parser)
     parser.add_argument("--list", action="store_true", help="print what was asked for and answered, one JSON line each")
     parser.add_argument("--agent", metavar="ID", help="whom to ask")
-    parser.add_argument("--action", choices=ACTIONS, default="special")
+    parser.add_argument("--action", choices=ACTIONS, help="default: special, or route with --route")
+    parser.add_argument("--route", metavar="FILE", type=Path, help="a route for persons to walk, as JSON")
     parser.add_argument("--meter", metavar="NUMBER", help="as the contract has it")
     parser.add_argument("--account", metavar="ID")
     parser.add_argument("--sdp", metavar="ID", help="service delivery point")
@@ -63,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def serve(args: argparse.Namespace) -> int:
-    """Send one request and print its ids, or list them; 2 if no agent is named."""
+    """Send one request and print its ids, or list them; 2 if it is not said whom to ask, or for what."""
     store = MdspStore(args.store or args.directory / "mdsp.db")
     try:
         if args.list:
@@ -71,13 +81,14 @@ async def serve(args: argparse.Namespace) -> int:
                 facts = {"jti": one.jti, "agent_id": one.agent_id, "transaction_id": one.transaction_id}
                 _say({**facts, "action": one.action, "outcome": one.outcome, "answers": one.answers})
             return 0
-        if not args.agent:
-            sys.stderr.write("metersim: --agent says whom to ask\n")
+        if not args.agent or (args.route is None) == (_action(args) == "route"):
+            sys.stderr.write("metersim: --agent says whom to ask, and --route which route to send\n")
             return 2
         config, now = config_of(args, Trouble()), datetime.now(UTC)
         keys = read_keys(config.pki.mdsp_private_jwks).keys
         key = next(one for one in keys if one.get("use") == "sig")
-        request, token = issue(_content(args), key, now=now, valid=timedelta(seconds=args.valid))
+        valid = timedelta(seconds=args.valid)
+        request, token = issue(_content(args), key, now=now, valid=valid, route=_route(args))
         store.asked(request["jti"], request, token, now)
         async with mdsp_client(config, f"mdsp-request-{request['jti'][:8]}") as client:
             await client.publish(f"mdsp/v1/{args.agent}/requests", token, qos=1)
@@ -91,7 +102,7 @@ def _content(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "aud": args.agent,
         "transaction_id": args.transaction or str(uuid.uuid4()),
-        "action": args.action,
+        "action": _action(args),
         "sender": args.sender,
         "receiver": args.receiver or args.agent,
         "meter_id": args.meter,
@@ -101,6 +112,14 @@ def _content(args: argparse.Namespace) -> dict[str, Any]:
         "deadline": args.deadline,
         "cancels": args.cancels,
     }
+
+
+def _action(args: argparse.Namespace) -> str:
+    return str(args.action or ("special" if args.route is None else "route"))
+
+
+def _route(args: argparse.Namespace) -> str | None:
+    return None if args.route is None else args.route.read_text("utf-8-sig")
 
 
 def _say(event: dict[str, Any]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey
 
@@ -22,11 +23,15 @@ from agent.requests.inbox import Inbox
 from agent.requests.intake import Mandate
 from agent.requests.judging import Contracts
 from agent.requests.settings import RequestSettings
+from agent.requests.work import handler_of
+from agent.routes.book import ROUTES_FILE, RouteBook
+from agent.routes.one_book import OneBook
 from agent.scheduling.reads import Request
 from agent.scheduling.scheduler import Moment
 from agent.scheduling.store import Row
 from agent.seal import Sealer
 from agent.spool import Spool
+from agent.spool_rows import Kind
 
 AGENT = "gw-0001"
 NOW = datetime(2026, 11, 23, 15, 0, 0, tzinfo=UTC)
@@ -69,6 +74,12 @@ def cancel(number: int, transaction: str, **changes: Any) -> dict[str, Any]:
     return said(number, action="cancel", cancels=transaction, **{**nothing, **changes})
 
 
+def with_route(number: int, walk: Any, **changes: Any) -> dict[str, Any]:
+    """Return what a request with a route says."""
+    nothing = {"meter_id": None, "account_id": None, "service_delivery_point_id": None}
+    return said(number, **{"action": "route", "route": walk, **nothing, **changes})
+
+
 def signed(content: dict[str, Any] | bytes, key: ECKey = KEY, **header: Any) -> bytes:
     protected = {"alg": "ES256", "kid": key.kid, "typ": "mdsp-request+jws", **header}
     text = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -82,6 +93,33 @@ def jwk(key: ECKey, **more: Any) -> dict[str, Any]:
 
 class Killed(BaseException):
     """The process ends here."""
+
+
+READS = frozenset({"to_do", "unsent", "owner_of", "newest_answer", "view", "progress", "_result"})
+
+
+class Fuse:
+    """Ends the run at one of the steps that it is built into: before it, or after it."""
+
+    def __init__(self, at: int, *, after: bool) -> None:
+        self.left = at
+        self.after = after
+
+    def build_in(self, monkeypatch: pytest.MonkeyPatch, *steps: tuple[object, str]) -> None:
+        for owner, name in steps:
+            monkeypatch.setattr(owner, name, self._fused(getattr(owner, name)))
+
+    def _fused(self, step: Any) -> Any:
+        async def fused(*args: Any, **more: Any) -> Any:
+            self.left -= getattr(args[0], "__name__", "") not in READS  # which leave nothing behind
+            if self.left == 0 and not self.after:
+                raise Killed
+            result = await step(*args, **more)
+            if self.left == 0:
+                raise Killed
+            return result
+
+        return fused
 
 
 @dataclass
@@ -129,6 +167,7 @@ class Agent:
     book: RequestBook
     spool: Spool
     inbox: Inbox
+    routes: OneBook | None
 
     async def take(self, *tokens: bytes) -> None:
         for token in tokens:
@@ -136,9 +175,18 @@ class Agent:
 
     async def answers(self) -> list[dict[str, Any]]:
         """Return every answer that is in the spool, oldest first."""
-        entries = await self.spool.entries(delivered=True)
+        return await self.documents("response")
+
+    async def documents(self, kind: Kind) -> list[dict[str, Any]]:
+        """Return every document of a kind that is in the spool, oldest first."""
+        entries = [one for one in await self.spool.entries(delivered=True) if one.kind == kind]
         shown = [await self.spool.show(one.document_id) for one in entries]
         return [json.loads(one.document or b"null") for one in shown]
+
+    async def walked(self) -> RouteBook:
+        """Return the book of routes."""
+        assert self.routes is not None
+        return await self.routes.opened()
 
     async def outcomes(self) -> list[str]:
         return [one["outcome"] + (f" {one['reason']}" if "reason" in one else "") for one in await self.answers()]
@@ -155,6 +203,7 @@ class Place:
     settings: RequestSettings = field(default_factory=RequestSettings)
     meters: tuple[MeterSection, ...] = METERS
     only_calls: tuple[str, ...] = ()
+    field_work: bool = False
 
     def __post_init__(self) -> None:
         if not (self.directory / "mdsp.jwks").exists():
@@ -173,11 +222,18 @@ class Place:
     async def agent(self) -> AsyncIterator[Agent]:
         keys = self.directory / "keys"
         key = load_device_key(keys) if keys.exists() else create_device_key(keys)
-        mandate = Mandate(AGENT, self.settings, Contracts(self.meters, self.only_calls))
+        mandate = Mandate(AGENT, self.settings, Contracts(self.meters, self.only_calls), field_work=self.field_work)
+        routes = OneBook(self._open_routes) if self.field_work else None
         async with (
             await Spool.open(self.directory / "spool.db", agent_id=AGENT, sealer=Sealer(key)) as spool,
             await RequestBook.open(self.directory / "requests.sqlite", mandate) as book,
+            AsyncExitStack() as stack,
         ):
-            inbox = Inbox()
+            if routes is not None:
+                await stack.enter_async_context(routes)
             mdsp = MdspKeys(self.directory / "mdsp.jwks")
-            yield Agent(RequestHandler(book, inbox, mdsp, spool, self.schedule, self.now), book, spool, inbox)
+            handler = handler_of(book, mdsp, spool, self.schedule, self.now, routes)
+            yield Agent(handler, book, spool, Inbox(), routes)
+
+    async def _open_routes(self) -> RouteBook:
+        return await RouteBook.open(self.directory / ROUTES_FILE, now=lambda: self.at)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from agent.errors import LocalTrouble
-from agent.requests.handler import RequestHandler
+from agent.requests.inbox import Inbox
+from agent.requests.message import MAX_ROUTE_REQUEST_OCTETS
+from agent.requests.reads import Reads
 from agent.requests.settings import RequestSettings
 from tests.requests.requests_kit import KEY, NOW, OTHER, Place, cancel, jwk, said, signed
 
@@ -186,7 +188,9 @@ async def test_without_the_time_nothing_is_done_and_it_may_be_asked_again(place:
         (b"", "not_authentic"),
         (b"a.b.c", "not_authentic"),
         (b"\xff" * 100, "not_authentic"),
-        (b"x" * 8_193, "too_large"),
+        (b"x" * 2_097_153, "too_large"),
+        (signed(said(more="x" * 8_192)), "too_large"),
+        (signed(said(action=["route"], more="x" * 8_192)), "too_large"),
         (signed(said(aud="gw-0002")), "not_for_us"),
         (signed(said(jti=None)), "unreadable"),
         (signed(said(jti="short")), "unreadable"),
@@ -368,7 +372,7 @@ async def test_trouble_with_the_spool_or_the_disk_is_waited_out(
 
         monkeypatch.setattr(agent.spool, "add", full)
         monkeypatch.setattr("agent.requests.handler.LOOK_EVERY_S", 0.0)
-        running = asyncio.create_task(agent.handler.run())
+        running = asyncio.create_task(agent.handler.run(agent.inbox))
         agent.inbox.put(signed(said()))
         await agent.spool.changed.wait()
         running.cancel()
@@ -380,14 +384,14 @@ async def test_trouble_with_the_spool_or_the_disk_is_waited_out(
 async def test_a_bug_met_by_one_request_does_not_keep_the_others(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ask = RequestHandler._ask
+    begin = Reads.begin
 
-    async def buggy(self: RequestHandler, kept: Any, message: Any) -> None:
+    async def buggy(self: Reads, kept: Any, message: Any) -> None:
         if message.transaction_id == "T-1":
             raise RuntimeError("a bug")
-        await ask(self, kept, message)
+        await begin(self, kept, message)
 
-    monkeypatch.setattr(RequestHandler, "_ask", buggy)
+    monkeypatch.setattr(Reads, "begin", buggy)
     async with place.agent() as agent:
         await agent.take(signed(said(1)), signed(said(2)))
         await agent.handler.carry_on()
@@ -408,7 +412,7 @@ async def test_a_bug_met_while_a_message_is_read_does_not_stop_the_service(
             return take(*args)
 
         monkeypatch.setattr(agent.book.intake, "take", buggy)
-        running = asyncio.create_task(agent.handler.run())
+        running = asyncio.create_task(agent.handler.run(agent.inbox))
         agent.inbox.put(signed(said(1)))
         agent.inbox.put(signed(said(2)))
         await agent.spool.changed.wait()
@@ -422,6 +426,19 @@ async def test_the_inbox_is_short_and_never_waits(place: Place) -> None:
     async with place.agent() as agent:
         for _ in range(150):
             agent.inbox.put(b"x")
-        agent.inbox.put(b"x" * 10_000)
-        assert agent.inbox.dropped == 51
+        assert agent.inbox.dropped == 50
         assert await agent.inbox.get(1.0) == b"x"
+
+
+async def test_the_inbox_holds_a_few_routes_and_none_beyond_the_limit() -> None:
+    inbox, route = Inbox(), b"x" * MAX_ROUTE_REQUEST_OCTETS
+    inbox.put(route + b"x")
+    assert inbox.dropped == 1
+    for _ in range(3):
+        inbox.put(route)
+    assert inbox.dropped == 2
+    for _ in range(2):
+        assert await inbox.get(1.0) == route
+    assert await inbox.get(0.0) is None
+    inbox.put(route)
+    assert inbox.dropped == 2

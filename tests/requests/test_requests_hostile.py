@@ -6,6 +6,8 @@ import json
 from base64 import urlsafe_b64encode
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +15,8 @@ from agent.keys import import_jwk
 from agent.requests.message import Authentic, Malformed, Message, NotTaken, authenticate
 from agent.requests.rates import Rates
 from agent.requests.settings import RequestSettings
-from tests.requests.requests_kit import AGENT, KEY, jwk, said, signed
+from agent.requests.walk import is_past
+from tests.requests.requests_kit import AGENT, KEY, NOW, jwk, said, signed, with_route
 
 KEYS = (import_jwk(jwk(KEY)),)
 CONTENT = said()
@@ -82,6 +85,42 @@ def test_what_the_mdsp_signs_wrongly_is_refused_or_read_as_it_stands(name: str, 
     else:
         assert found == json.loads(json.dumps(value)) or isinstance(value, str | dict)
     assert len(refused) <= 300
+
+
+@given(st.sampled_from(["day", "zone", "deadline", "orders", ""]), anything)
+@settings(max_examples=200)
+def test_any_value_in_the_place_of_a_route_is_read_and_judged_later(name: str, value: Any) -> None:
+    walk = {"day": "2026-11-23", "zone": "UTC", "deadline": "17:00"} | {name: value} if name else value
+    payload = json.dumps(with_route(1, walk)).encode()
+    try:
+        msgspec.json.decode(payload)
+    except msgspec.DecodeError:  # NaN, half a character
+        walk = None
+    found = read(signed(payload))
+    assert (found is None) == (walk is None)
+    if found is not None:
+        assert json.loads(bytes(found.route)) == walk
+        assert is_past(bytes(found.route), NOW) in {False, True}
+
+
+@given(st.binary(max_size=200))
+def test_whether_a_route_is_past_is_told_of_any_octets(octets: bytes) -> None:
+    assert not is_past(octets, NOW)
+
+
+@pytest.mark.parametrize(
+    ("head", "past"),
+    [
+        ({"day": "2026-11-22", "zone": "UTC", "deadline": None}, True),
+        ({"day": "2026-11-22", "zone": "UTC", "deadline": "04:00 next day"}, False),
+        ({"day": "2026-11-23", "zone": "UTC", "deadline": "03:00"}, True),
+        ({"day": "2026-11-23", "zone": "UTC", "deadline": "03:01"}, False),
+        ({"day": "9999-12-31", "zone": "Pacific/Kiritimati"}, False),
+        ({"day": "0001-01-01", "zone": "Pacific/Kiritimati"}, True),
+    ],
+)
+def test_a_route_is_past_half_a_day_after_its_end(head: dict[str, Any], *, past: bool) -> None:
+    assert is_past(json.dumps(head).encode(), NOW) is past
 
 
 @given(st.binary(max_size=300))

@@ -47,6 +47,16 @@ def test_what_the_mdsp_issues_is_what_the_agent_takes(pki: Pki) -> None:
     assert (taken.jti, taken.transaction_id, taken.exp - taken.iat) == (request["jti"], "T-1", 86_400)
 
 
+def test_a_route_is_signed_as_it_was_written(pki: Pki, tmp_path: Path) -> None:
+    key = next(one for one in read_keys(pki.mdsp_private_jwks).keys if one.get("use") == "sig")
+    text = '{\n "route_id": "R-1",\n "x": 1.50\n}'
+    content = {"aud": AGENT, "sender": "MDSP", "receiver": AGENT, "action": "route", "transaction_id": "T-1"}
+    request, token = mdsp_request.issue(content, key, now=NOW, route=text + "\n")
+    taken = authenticate(token, MdspKeys(pki.mdsp_jwks).load().requesters, agent_id=AGENT).message()
+    assert bytes(taken.route) == text.encode()
+    assert request["route"]["route_id"] == "R-1"
+
+
 async def test_answers_are_matched_with_their_requests(pki: Pki, tmp_path: Path, place: Place) -> None:
     store = MdspStore(tmp_path / "mdsp.db")
     try:
@@ -173,7 +183,8 @@ async def test_a_chain_that_was_forged_with_the_right_key_is_found(pki: Pki) -> 
 
 
 async def test_the_command_needs_an_agent_and_lists(pki: Pki, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await mdsp_request.serve(parsed(mdsp_request, pki.directory)) == 2
+    for wrong in ([], ["--agent", "g", "--action", "route"], ["--agent", "g", "--action", "final", "--route", "f"]):
+        assert await mdsp_request.serve(parsed(mdsp_request, pki.directory, *wrong)) == 2
     store = MdspStore(pki.directory / "mdsp.db")
     store.asked("message-0001", said(1), signed(said(1)), NOW)
     store.close()

@@ -15,6 +15,7 @@ from agent.requests.message import Message, NotTaken, authenticate
 from agent.seal import AckRefused, ChainHead, SealBroken, open_document, verify_ack, verify_chain
 from metersim.mdsp_offline import verify
 from metersim.mdsp_verify import Refused, Registry, open_sealed
+from tests.requests.requests_kit import Place
 from tests.requests.second_implementation import Jwk, decrypt, padded, sign, thumbprint, unpadded, verify_jws
 from tests.vectors.make import FILE, vectors
 
@@ -100,6 +101,17 @@ def test_what_the_mdsp_signs_is_taken(mdsp: MdspKeys) -> None:
         _, payload = verify_jws(request["jws"], MDSP_KEYS, "mdsp-request+jws")
         assert json.loads(payload) == request["payload"]
         assert taken(request["jws"], mdsp).transaction_id == request["payload"]["transaction_id"]
+
+
+async def test_the_route_of_the_vectors_can_be_walked(mdsp: MdspKeys, place: Place) -> None:
+    place.field_work = True
+    place.trust(*(public(one) for one in MDSP_KEYS))
+    async with place.agent() as agent:
+        for request in VECTORS["requests"]:
+            await agent.take(request["jws"].encode())
+        await agent.handler.carry_on()
+        assert [one["outcome"] for one in await agent.answers()] == ["accepted", "cancelled", "done", "accepted"]
+        assert (await agent.answers())[-1]["route_id"] == "R-17-2026-11-23"
 
 
 def taken(token: str, mdsp: MdspKeys) -> Message:

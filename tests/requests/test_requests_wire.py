@@ -19,6 +19,7 @@ from agent.requests.inbox import Inbox
 from agent.requests.intake import Mandate
 from agent.requests.judging import Contracts
 from agent.requests.settings import RequestSettings
+from agent.requests.work import handler_of
 from agent.scheduling.agenda import Limits
 from agent.scheduling.book import ScheduleBook
 from agent.scheduling.reads import GivenUp, Read
@@ -76,10 +77,10 @@ async def agent(world: World, spool: Spool, town: Town) -> AsyncIterator[Request
         await RequestBook.open(world.directory / "requests.sqlite", mandate) as requests,
     ):
         schedule = Scheduler([standing(one.name, NEVER) for one in meters], Limits(), book, town, seeded())
-        handler = RequestHandler(requests, inbox, world.mdsp_keys(), spool, schedule, town.now)
+        handler = handler_of(requests, world.mdsp_keys(), spool, schedule, town.now)
         await handler.carry_on()
         forwarder = mqtt_forwarder(spool, world.settings, world.mdsp_keys(), requests=inbox.put)
-        jobs = [("forward", forwarder.run()), ("schedule", schedule.run()), ("requests", handler.run())]
+        jobs = [("forward", forwarder.run()), ("schedule", schedule.run()), ("requests", handler.run(inbox))]
         task = asyncio.create_task(together(jobs))
         try:
             yield handler
@@ -139,13 +140,16 @@ async def test_requests_are_read_cancelled_refused_and_answered_once(world: Worl
             request(world, transaction_id="T-4", meter_id="nobody's"),
         )
         await world.until(answered(world, 5))
-        town.may["m1"].set()
+        await send(world, request(world, transaction_id="T-5", action="route", route={"name": "x" * 1_000_000}))
         await world.until(answered(world, 6))
+        town.may["m1"].set()
+        await world.until(answered(world, 7))
     assert outcomes(world) == {
         "T-1": ["accepted", "done"],
         "T-2": ["accepted", "cancelled"],
         "T-3": ["done"],
         "T-4": ["refused"],
+        "T-5": ["refused"],
     }
     assert town.visits == ["m1"]
     assert world.findings() == []

@@ -57,6 +57,19 @@ def test_a_route_is_loaded_once_and_replaced_while_nothing_is_done(tmp_path: Pat
     )  # fmt: skip
 
 
+def test_code_sets_are_those_of_the_configuration_and_of_the_command(tmp_path: Path, config: str) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.toml").write_text(f'name = "{name}"\ntitle = "x"\nbased_on = "mrsp-field"\n')
+    with Path(config).open("a") as file:
+        file.write('code_set_directories = ["ours"]\n')
+    assert run(config, "load", written(tmp_path, octets(route(codes="ours")))) == 0
+    theirs = written(tmp_path, octets(route(codes="theirs", route_id="R-2")))
+    with pytest.raises(UsageError, match="there is no code set 'theirs'"):
+        run(config, "load", theirs)
+    assert run(config, "load", theirs, "--code-set-dir", str(tmp_path / "theirs")) == 0
+
+
 def test_what_is_wrong_is_named_and_nothing_is_loaded(tmp_path: Path, config: str) -> None:
     file = written(tmp_path, octets(route(0, orders=[stop(1), stop(1)])))
     with pytest.raises(

@@ -1,13 +1,15 @@
-"""`mrsp run`, `metersim request`: the MDSP asks for a read of a simulated meter, and has the reading and the answer."""
+"""`mrsp run`, `metersim request`: the MDSP asks for a read of a simulated meter and sends a route, and is answered."""
 
 from __future__ import annotations
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.routes.routes_kit import octets, route
 from tests.system.test_system_service import AGENT, Place, place, stopped
 from tests.system.world import metersim, mrsp
 
@@ -25,21 +27,26 @@ def ask(place: Place, *arguments: str) -> dict[str, Any]:
 
 def test_the_mdsp_asks_and_is_answered(place: Place) -> None:
     with place.config.open("a") as file:
-        file.write("\n[requests]\n")
+        file.write('\n[requests]\n[console]\nlisten = "127.0.0.1:0"\n')
+    day = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    (place.directory / "route.json").write_bytes(octets(route(day=day)))
     assert mrsp("config", "check", place.config).returncode == 0
     with place.broker(), place.mdsp() as events, place.agent() as agent:
         kinds = [next(events).get("kind")]  # the agent is at work, and knows the time
         assert kinds == ["readings"]
         asked = ask(place, "--meter", "M-1", "--action", "final", "--transaction", "T-1")
         ask(place, "--meter", "M-2", "--transaction", "T-2")
+        ask(place, "--route", str(place.directory / "route.json"), "--transaction", "T-3")
         outcomes: list[tuple[str, str]] = []
         for event in events:
             if event.get("kind") == "responses":
                 outcomes.append((event["transaction_id"], event["outcome"]))
-            if len(outcomes) == 3:
+            if len(outcomes) == 4:
                 break
+        status = json.loads(mrsp("route", "status", "--config", place.config, "--json").stdout)
         log = stopped(agent, signal.SIGTERM)
-    assert sorted(outcomes) == [("T-1", "accepted"), ("T-1", "done"), ("T-2", "refused")], log
+    assert sorted(outcomes) == [("T-1", "accepted"), ("T-1", "done"), ("T-2", "refused"), ("T-3", "accepted")], log
+    assert [(one["route_id"], one["total"], one["loaded_by"]) for one in status["routes"]] == [("R-1", 3, "MDSP")]
     where = ["--store", str(place.directory / "mdsp.db"), "--list"]
     listed = [json.loads(line) for line in metersim("request", str(place.directory / "pki"), *where).splitlines()]
     done = next(one for one in listed if one["jti"] == asked["jti"])
