@@ -45,6 +45,7 @@ from agent.together import together
 from drivers.pager.push_settings import PushSettings
 
 if TYPE_CHECKING:
+    from agent.listening.van import Van
     from agent.routes.one_book import OneBook
 
 PROOF_EVERY_S = 900.0  # how often the status message's clock proof is renewed
@@ -152,6 +153,7 @@ class Service:
             lent_to = keys, spool, schedule, self._routes
             asking = partial(handle_requests, config, settings.requests, inbox, lent_to, self._moment)
             yield "requests", self._once_asked(asking)
+        van = self._van()
         if settings.console is not None and self._routes is not None:
             from agent.console.running import Agent, keep_console  # noqa: PLC0415 - needs the extra; few gateways have it
 
@@ -167,9 +169,23 @@ class Service:
                 log=RecentLog(),
                 routes=self._routes,
                 borrow_line=schedule.borrow,
+                van=van,
             )
             yield "console", self._once_asked(partial(keep_console, settings.console, lent))
+        if settings.radio is not None or settings.pager is not None:
+            from agent.stations import listening_jobs  # noqa: PLC0415 - most gateways have no receiver
+
+            yield from listening_jobs(config, self._box, spool, follower, van)
         yield from self._incoming(spool, follower, attendant, schedule)
+
+    def _van(self) -> Van | None:
+        """Return what shows a person in a van who is heard: where there is a receiver, and a console to look at."""
+        settings = self._config.settings
+        if settings.console is None or (settings.radio is None and settings.pager is None):
+            return None
+        from agent.listening.van import VAN_FILE, Van  # noqa: PLC0415 - most gateways have no receiver
+
+        return Van(self._config.state_directory / VAN_FILE)
 
     def _route_book(self) -> OneBook:
         from agent.routes.one_book import route_book_of  # noqa: PLC0415 - only where persons walk routes
@@ -179,7 +195,7 @@ class Service:
     def _incoming(
         self, spool: Spool, follower: FollowUp, attendant: Attendant, schedule: Scheduler
     ) -> Iterable[tuple[str, Coroutine[Any, Any, None]]]:
-        """Yield what takes the calls, replies, radio messages and pages of meters."""
+        """Yield what takes the calls of meters, and replies by pager."""
         config, settings = self._config, self._config.settings
         if settings.call_in is not None:
             from agent.call_in_service import sleepers_of, take_calls  # noqa: PLC0415 - most gateways are not called
@@ -197,10 +213,6 @@ class Service:
             from drivers.pager.wctp_push import serve_push  # noqa: PLC0415 - most gateways have no pager meters
 
             yield "pager replies", serve_push(push_settings(config, settings.pager_push), requests_of(config))
-        if settings.radio is not None or settings.pager is not None:
-            from agent.stations import listening_jobs  # noqa: PLC0415 - most gateways have no receiver
-
-            yield from listening_jobs(config, self._box, spool, follower, self._records)
 
     async def _once_asked(self, job: Callable[[], Awaitable[None]]) -> None:
         """Begin `job` when the clock was asked for the first time, so that due times mean something."""

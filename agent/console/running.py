@@ -33,6 +33,7 @@ from agent.inspections.desk import InspectionDesk
 from agent.inspections.store import INSPECTIONS_FILE
 from agent.inspections.trouble import TroubleDesk
 from agent.ledger import Ledger
+from agent.listening.van import Van
 from agent.recent_log import RecentLog
 from agent.routes.one_book import OneBook
 from agent.scheduling.scheduler import Moment
@@ -62,6 +63,7 @@ class Agent:
     log: RecentLog
     routes: OneBook
     borrow_line: BorrowLine
+    van: Van | None
 
 
 async def keep_console(settings: ConsoleSettings, agent: Agent) -> None:
@@ -109,6 +111,7 @@ async def run_console(settings: ConsoleSettings, agent: Agent) -> None:
             routes=routes,
             inspections=inspections,
             trouble=TroubleDesk(routes, agent.follower, now),
+            van=agent.van,
             photos=Photos(state / PHOTOS, most_octets=settings.max_upload_octets),
         )
         await together(
