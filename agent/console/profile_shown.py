@@ -110,7 +110,7 @@ def day_of(profile: Profile, number: int | None, day: date | None, zone: tzinfo)
     if channel is None:
         return None
     by_day: dict[date, list[Row]] = {}
-    for row in sorted(_rows(channel, zone), key=lambda one: one.ended):
+    for row in sorted(_rows(channel, zone), key=lambda one: one.ended.timestamp()):
         by_day.setdefault(row.begun.date(), []).append(row)
     days = sorted(by_day)
     if not days or (day is not None and day not in by_day):

@@ -48,7 +48,7 @@ class RegisterGroup:
 
 
 def groups_of(registers: Iterable[RegisterPart], texts: Texts) -> tuple[RegisterGroup, ...]:
-    """Return the registers in groups, that of now first and older ones after it; in each, totals before rates and energy before demand."""
+    """Return the registers in groups, the present one first; in each, energy before demand, totals before rates."""
     groups: dict[tuple[str, str, int], list[RegisterPart]] = {}
     for register in registers:
         groups.setdefault((register.period, register.season, register.self_read or 0), []).append(register)

@@ -97,7 +97,7 @@ def test_the_hour_that_comes_twice_says_which_one_it_is() -> None:
     profile = profile_of(reading(interval_blocks=(block(*"12345678", end="2026-11-01T05:15:00Z"),)), UTC, TEXTS)
     found = day_of(profile, None, None, NEW_YORK)
     assert found is not None
-    assert [f"{row.begun.strftime(found.clock)}" for row in found.rows][::4] == ["01:00 EDT", "01:00 EST"]
+    assert [row.begun.strftime(found.clock) for row in found.rows][::4] == ["01:00 EDT", "01:00 EST"]
 
 
 # -- over HTTP
@@ -114,7 +114,7 @@ async def test_the_chart_gets_its_data_as_json(walker: Walker) -> None:
     answer = await walker.client.get("/jobs/job-1/profile")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()["channels"][0]["blocks"][0]["values"] == ["0.1000", "12345678901234567890.5", None]
-    assert any('"what":"job"' in line for line in walker.console.audit())
+    assert any('"what":"job"' in line for line in walker.console.audit_lines())
 
 
 async def test_the_table_is_a_page_and_a_part_of_one(walker: Walker) -> None:

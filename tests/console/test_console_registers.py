@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,7 @@ def test_no_digit_is_lost_or_added(value: object, dials: int | None) -> None:
         ({"kind": "demand", "occurrence": 1}, "kWh delivered, maximum, no. 2"),
     ],
 )
-def test_registers_have_names(changes: dict[str, object], name: str) -> None:
+def test_registers_have_names(changes: dict[str, Any], name: str) -> None:
     assert shown(register(**changes)).name == name
 
 

@@ -4,7 +4,7 @@
 
 (() => {
   const PING_MS = 5 * 60 * 1000;
-  const dialog = document.getElementById("again");
+  const dialog = document.getElementById("over-again");
   const form = dialog.querySelector("form");
   const [name, password] = ["name", "password"].map((one) => form.querySelector(`[name=${one}]`));
   const said = form.querySelector("[role=alert]");

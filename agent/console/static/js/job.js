@@ -9,15 +9,18 @@
   const vibrate = (pattern) => calm.matches || !navigator.userActivation?.hasBeenActive || navigator.vibrate?.(pattern);
   const idle = () => [document.body, document.getElementById("main"), null].includes(document.activeElement);
 
-  // The browser connects again by itself while the box is out of reach. An answer that is no stream ends that: then the
-  // page itself says what is wrong (the login is over, the job is not known any more).
+  // The browser connects again by itself while the box is out of reach, and htmx after an answer that is no stream: the
+  // login is over, or the job is not known any more.
   let lost = false;
   job.addEventListener("htmx:sseError", async ({ detail }) => {
     if (!lost) htmx.trigger(document.body, "htmx:sendError");
     lost = true;
     if (detail.source.readyState !== EventSource.CLOSED) return;
     const answer = await fetch(location.href, { redirect: "manual" }).catch(() => null);
-    if (answer && (answer.type === "opaqueredirect" || answer.status === 404)) location.reload();
+    if (answer?.status === 404) location.reload();
+    if (answer?.type !== "opaqueredirect") return;
+    const over = { xhr: { status: 401 }, requestConfig: { elt: job } };
+    htmx.trigger(document.body, "htmx:responseError", over); // again.js asks the person in
   });
   job.addEventListener("htmx:sseOpen", () => {
     if (lost) document.getElementById("said").replaceChildren();
@@ -94,6 +97,9 @@
     if (target.id === "question") {
       stopScanning();
       const input = target.querySelector("#answer");
+      const number = target.querySelector("[name=number]")?.value ?? "0";
+      const [path] = job.getAttribute("sse-connect").split("?");
+      job.setAttribute("sse-connect", `${path}?asked=${number}`); // a new stream leaves this question alone
       if (input && idle()) input.focus();
       if (input) vibrate([200, 100, 200]);
       else if (idle()) document.getElementById("main").focus();

@@ -220,8 +220,8 @@
       htmx.trigger(document.body, "htmx:sendError");
       if (stream.readyState !== EventSource.CLOSED) return;
       const answer = await fetch(location.href, { redirect: "manual" }).catch(() => null);
-      if (answer?.type === "opaqueredirect") location.reload();
-      else setTimeout(begin, SETTLE_MS);
+      if (answer?.type === "opaqueredirect") askIn();
+      setTimeout(begin, SETTLE_MS);
     };
   };
 
@@ -229,6 +229,9 @@
     stream?.close();
     load().catch(() => setTimeout(begin, SETTLE_MS));
   };
+
+  // The login is over: again.js asks the person in.
+  const askIn = () => htmx.trigger(document.body, "htmx:responseError", { xhr: { status: 401 }, requestConfig: { elt: van } });
 
   // What was just done, and the way back; for a while, then it makes room: the list of the marked ones has it, too.
   let telling = 0;
@@ -260,8 +263,10 @@
       tell(line);
     };
     try {
-      const answer = await fetch(path, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(form) });
-      if (answer.redirected) return location.reload(); // the login is over
+      form.set("csrf", document.querySelector("#find [name=csrf]").value); // another one after another login
+      const headers = { Accept: "application/json", "HX-Request": "true" };
+      const answer = await fetch(path, { method: "POST", headers, body: new URLSearchParams(form) });
+      if (answer.status === 401) return askIn();
       const row = await answer.json();
       if (!answer.ok) return failed(row.said);
       take(row);
