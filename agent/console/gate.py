@@ -50,7 +50,7 @@ class Gate:
         """Return where else to go, None if the page is for this person. Raises `HTTPException`."""
         page, person = self._page, request.scope["mrsp.person"]
         if person is None and not page.public:
-            if page.api or page.background or by_htmx(request):  # a page that is open stays, with all that is typed in it
+            if page.api or page.background or by_htmx(request):  # an open page stays, with all that is typed in it
                 raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"} if page.api else None)
             path = request.url.path if page.method == "GET" else "/"
             return go_to(request, "/login" if path == "/" else f"/login?next={quote(path)}")
