@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agent.backup.age import Opening
 from agent.backup.errors import ArchiveRefused
-from agent.backup.manifest import Member, is_name
+from agent.backup.manifest import Member, is_name, parse_manifest
 from agent.backup.restore import inspect
 from tests.backup.backup_kit import PASSPHRASE, back_up, make_agent, restore, sealed, tar_of, tree
 
@@ -172,3 +172,11 @@ def test_a_digest_is_of_the_content(plain: bytes, tmp_path: Path) -> None:
     manifest, configuration = inspect(sealed(plain, tmp_path / "archive"), PASSPHRASE)
     digest = hashlib.sha256(configuration).hexdigest()
     assert manifest.members[0] == Member("config/mrsp.toml", len(configuration), digest)
+
+
+@pytest.mark.parametrize(
+    "octets", [b'{"schema": "\xff"}', b'{"public_keys": [{"k": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]}"]
+)
+def test_a_manifest_that_is_no_manifest_at_all_is_refused(octets: bytes) -> None:
+    with pytest.raises(ArchiveRefused, match="manifest cannot be read"):
+        parse_manifest(octets)

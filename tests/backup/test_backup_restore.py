@@ -157,7 +157,7 @@ def test_a_file_that_is_there_already_as_it_should_be_is_no_hindrance(box: Path,
     back_up(box, tmp_path / "archive")
     private(tmp_path / "new" / "mdsp.jwks", (box.parent / "mdsp.jwks").read_bytes())
     (tmp_path / "new" / "state").mkdir(mode=0o700)
-    restore(tmp_path / "archive", tmp_path / "new")
+    assert restore(tmp_path / "archive", tmp_path / "new").restart is None
     is_whole(tmp_path / "new", box.parent)
 
 

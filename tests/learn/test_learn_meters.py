@@ -21,6 +21,7 @@ from drivers.psem.services import OffsetRead
 from drivers.secret import Secret
 from drivers.transport.recording_file import read_sessions
 from metersim.meter.serving import running_meter
+from tests.young_meters import young
 
 PASSWORDS = {"commercial-4ch": b"READ-ONLY", "minimal": None}
 SITE = ZoneInfo("America/New_York")
@@ -40,7 +41,8 @@ async def visited(path: Path, scenario: str, *faults: str, password: bytes | Non
     """Return the recording of a curious visit to a simulated meter."""
     record = path / "visit.rec"
     shown = PASSWORDS.get(scenario, password)
-    async with running_meter(scenario, now=datetime.now(UTC), tcp=0, faults=faults) as meter:
+    now = datetime.now(UTC)
+    async with running_meter(young(scenario, now), now=now, tcp=0, faults=faults) as meter:
         await listen(Task(url=meter.address, password=Secret(shown) if shown else None), record)
     return record
 
@@ -216,7 +218,8 @@ async def test_max_read_of_a_profile_bounds_the_reads_of_the_intervals(tmp_path:
     asked = {}
     for name in (GENERIC, "small"):
         record = tmp_path / f"{name}.rec"
-        async with running_meter("residential-tou", now=datetime.now(UTC), tcp=0) as meter:
+        now = datetime.now(UTC)
+        async with running_meter(young("residential-tou", now), now=now, tcp=0) as meter:
             task = Task(
                 url=meter.address,
                 password=Secret(b"00000000"),

@@ -13,16 +13,18 @@ from drivers.psem.client import PsemClient
 from drivers.psem.options import C12_21_TIMING, PsemOptions
 from drivers.psem.wiring import LineKind, Wiring
 from drivers.secret import Secret
-from metersim.meter import load_scenario
 from metersim.meter.scenario import Password
 from metersim.meter.serving import Serving
 from metersim.modem import SitePlan, Terminal
-from tests.soak.virtual_loop import VirtualLoop
+from tests.soak.virtual_loop import VirtualLoop, rest
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 PASSWORD = b"00000000"
 WRITING = b"WRITE-IT"
 NUMBER = "5550100"
+BETWEEN_COMMANDS_S = 0.2  # a modem that has just answered is left alone so long
+SETTLES_S = 1.0  # a line whose carrier or DTR has just changed
 T = TypeVar("T")
 
 
@@ -47,7 +49,7 @@ def serving(
     name: str = "minimal", identity: int = 0, seed: int = 1, now: datetime = NOW, *, writes: bool = False
 ) -> Serving:
     """Return a C12.21 meter; `writes`: its only password is `WRITING`, which lets write."""
-    scenario = load_scenario(name)
+    scenario = young(name, now)
     psem = msgspec.structs.replace(scenario.psem, identity=identity, standard=2)
     if writes:
         psem = msgspec.structs.replace(psem, passwords=(Password(password=WRITING.decode(), level=2),))
@@ -72,21 +74,24 @@ async def until(terminal: Terminal, *words: str, wait_s: float = 90.0) -> str:
 
 async def command(terminal: Terminal, text: str, wait_s: float = 5.0) -> str:
     """Send a command and return its result."""
-    await asyncio.sleep(0.2)
+    return await told(terminal, text, "OK", "ERROR", wait_s=wait_s)
+
+
+async def told(terminal: Terminal, text: str, *words: str, wait_s: float = 90.0) -> str:
+    """Send a command and return what comes up to one of the words."""
+    await rest(BETWEEN_COMMANDS_S)
     terminal.discard_input()
     await terminal.write(text.encode() + b"\r")
-    return await until(terminal, "OK", "ERROR", wait_s=wait_s)
+    return await until(terminal, *words, wait_s=wait_s)
 
 
 async def dial(terminal: Terminal, number: str = NUMBER, wait_s: float = 90.0) -> str:
     """Set the modem up, dial, and return the result."""
     for text in ("AT", "ATE0", "AT\\N0"):
         assert "OK" in await command(terminal, text)
-    await asyncio.sleep(0.2)
-    await terminal.write(f"ATDT{number}\r".encode())
     ends = ("CONNECT", "BUSY", "NO ", "DELAYED", "BLACK", "ERROR")
-    said = await until(terminal, *ends, wait_s=wait_s)
-    await asyncio.sleep(1)
+    said = await told(terminal, f"ATDT{number}", *ends, wait_s=wait_s)
+    await rest(SETTLES_S)
     return said
 
 
@@ -107,6 +112,6 @@ async def read_id(terminal: Terminal, identity: int = 0, *, stay: bool = False) 
 
 async def hang_up(terminal: Terminal) -> None:
     await terminal.set_dtr(on=False)
-    await asyncio.sleep(1)
+    await rest(SETTLES_S)
     await terminal.set_dtr(on=True)
-    await asyncio.sleep(1)
+    await rest(SETTLES_S)

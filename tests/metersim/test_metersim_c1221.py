@@ -37,6 +37,7 @@ from tests.metersim.raw_client import (
     security,
     table_data,
 )  # fmt: skip
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 3, 17, 20, tzinfo=UTC)
 DISCONNECT = b"\x22"
@@ -65,7 +66,7 @@ def authenticate(key: bytes, ticket: bytes, key_id: int = 0) -> bytes:
 async def meter(
     name: str = "minimal", standard: str = "c1221", faults: Sequence[str] = (), **psem: Any
 ) -> AsyncIterator[tuple[RawClient, RunningMeter]]:
-    scenario = with_standard(load_scenario(name), standard)
+    scenario = with_standard(young(name, NOW), standard)
     scenario = msgspec.structs.replace(scenario, psem=msgspec.structs.replace(scenario.psem, **psem))
     async with (
         running_meter(scenario, now=NOW, tcp=0, faults=faults, rate=0) as running,
@@ -218,7 +219,7 @@ async def test_terminate_keeps_the_call() -> None:
 
 
 async def test_a_probe_stays_where_it_is_after_disconnect() -> None:
-    scenario = with_standard(load_scenario("minimal"), "c1221")
+    scenario = with_standard(young("minimal", NOW), "c1221")
     async with running_meter(scenario, now=NOW, rate=0) as running:
         for _ in range(2):
             async with connected(running.address) as client:
@@ -230,7 +231,7 @@ async def test_a_probe_stays_where_it_is_after_disconnect() -> None:
 
 
 def on_one_line(standard: str = "c1221") -> Serving:
-    return Serving(with_standard(load_scenario("minimal"), standard), NOW, tcp=0, rate=0)
+    return Serving(with_standard(young("minimal", NOW), standard), NOW, tcp=0, rate=0)
 
 
 async def test_only_the_meter_that_is_addressed_answers() -> None:

@@ -31,6 +31,7 @@ from tests.metersim.raw_client import (
     security,
     table_data,
 )
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 
@@ -39,8 +40,9 @@ NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 async def faulty(
     *faults: str, scenario: str | Scenario = "residential-tou", echo: bool = False, tcp: int | None = 0
 ) -> AsyncIterator[tuple[RawClient, RunningMeter]]:
+    chosen = young(scenario, NOW) if isinstance(scenario, str) else scenario
     async with (
-        running_meter(scenario, now=NOW, tcp=tcp, faults=faults, rate=0, echo=echo) as meter,
+        running_meter(chosen, now=NOW, tcp=tcp, faults=faults, rate=0, echo=echo) as meter,
         connected(meter.address, echo=echo) as client,
     ):
         yield client, meter
@@ -194,7 +196,7 @@ async def test_late_answers_are_late() -> None:
 async def test_damage_is_seeded() -> None:
     async def damaged(seed: int) -> bytes:
         async with (
-            running_meter("minimal", now=NOW, tcp=0, faults=["garble=0.3"], rate=0, seed=seed) as meter,
+            running_meter(young("minimal", NOW), now=NOW, tcp=0, faults=["garble=0.3"], rate=0, seed=seed) as meter,
             connected(meter.address) as client,
         ):
             await client.send(b"\x06" * 7 + packet(IDENTIFY))
@@ -257,7 +259,7 @@ async def test_blocks_by_index_where_the_meter_can() -> None:
 
 async def test_a_table_read_in_parts_is_one_snapshot() -> None:
     async with (
-        running_meter("profile-35d", now=NOW, tcp=0, rate=100_000) as meter,
+        running_meter(young("profile-35d", NOW), now=NOW, tcp=0, rate=100_000) as meter,
         connected(meter.address) as client,
     ):
         await client.log_on()

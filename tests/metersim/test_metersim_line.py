@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from metersim.cli import main
-from metersim.meter import load_scenario, parse_faults, running_meter
+from metersim.meter import parse_faults, running_meter
 from metersim.meter.fleet import serve_meters
 from metersim.meter.serving import Serving
 from tests.metersim.raw_client import IDENTIFY, LOGON, RawClient, connected, packet, security, set_speed
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 NOW_TEXT = "2026-11-21T15:07:33Z"
@@ -42,7 +43,7 @@ class Counted(RawClient):
 @pytest.mark.parametrize("tcp", [None, 0])
 async def test_a_paced_session_takes_the_time_of_its_bytes(tcp: int | None) -> None:
     async with (
-        running_meter("profile-35d", now=NOW, tcp=tcp, baud_pace=True, rate=0) as meter,
+        running_meter(young("profile-35d", NOW), now=NOW, tcp=tcp, baud_pace=True, rate=0) as meter,
         connected(meter.address) as raw,
     ):
         client = Counted(raw.reader, raw._write)
@@ -57,7 +58,7 @@ async def test_a_paced_session_takes_the_time_of_its_bytes(tcp: int | None) -> N
 
 async def test_both_sides_take_the_negotiated_speed() -> None:
     async with (
-        running_meter("profile-35d", now=NOW, baud_pace=True, rate=0) as meter,
+        running_meter(young("profile-35d", NOW), now=NOW, baud_pace=True, rate=0) as meter,
         connected(meter.address) as client,
     ):
         terminal = client._write
@@ -72,7 +73,7 @@ async def test_both_sides_take_the_negotiated_speed() -> None:
 
 async def test_at_the_wrong_speed_nothing_is_understood() -> None:
     async with (
-        running_meter("minimal", now=NOW, baud_pace=True, rate=0) as meter,
+        running_meter(young("minimal", NOW), now=NOW, baud_pace=True, rate=0) as meter,
         connected(meter.address, baud=termios.B2400) as client,
     ):
         await client.send(packet(IDENTIFY))
@@ -136,9 +137,7 @@ async def test_many_meters_in_one_process_each_on_its_own_line() -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 async def test_the_meters_of_a_fleet_count_up(number: int) -> None:
-    serving = Serving(
-        load_scenario("residential-tou"), NOW, seed=5, tcp=0, faults=parse_faults(["wrong_meter_id=0099"])
-    )
+    serving = Serving(young("residential-tou", NOW), NOW, seed=5, tcp=0, faults=parse_faults(["wrong_meter_id=0099"]))
     async with serve_meters(serving, 2) as meters:
         one = meters[number]
         assert (one.meter.meter_id, one.meter.seed) == (f"{99 + number:04}", 5 + number)
@@ -192,7 +191,7 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
 async def test_nothing_is_left_open() -> None:
     before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - descriptors, not files
     for tcp in (None, 0):
-        async with running_meter("minimal", now=NOW, tcp=tcp) as meter, connected(meter.address) as client:
+        async with running_meter(young("minimal", NOW), now=NOW, tcp=tcp) as meter, connected(meter.address) as client:
             await client.log_on(password=None, negotiate=False)
         await asyncio.sleep(0)
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

@@ -18,13 +18,19 @@ from metersim.meter.load import SHAPES, Flow, Supply
 from metersim.meter.model import Mishaps, microseconds
 from metersim.meter.scenario import Load
 from metersim.meter.tables.place import arrange
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, 250_000, tzinfo=UTC)
 PROFILED = [name for name in scenario_names() if load_scenario(name).profile]
 
 
 def meter(name: str, *, seed: int = 1, now: datetime = NOW, mishaps: Mishaps | None = None) -> Meter:
-    return Meter(load_scenario(name), seed, microseconds(now), mishaps or Mishaps())
+    return Meter(young(name, now), seed, microseconds(now), mishaps or Mishaps())
+
+
+def old_meter(name: str, now: datetime = NOW) -> Meter:
+    """The meter with all of its history."""
+    return Meter(load_scenario(name), 1, microseconds(now))
 
 
 @pytest.mark.parametrize("name", PROFILED)
@@ -112,7 +118,7 @@ def test_the_maximum_demand_is_the_largest_interval_since_the_reset() -> None:
 
 
 def test_cumulative_demand_is_the_sum_of_the_closed_periods() -> None:
-    one = meter("profile-35d")
+    one = old_meter("profile-35d")
     resets = one.billing.resets(one.now(one.start_us))
     maxima = [one.billing.registers(at, one.clock.reaches(at * MICROSECONDS), one.clock, before=True) for at in resets]
     total = sum(registers.total.demands[0].occurrences[0].pulses for registers in maxima)
@@ -206,7 +212,7 @@ def test_overflow_needs_items_that_can_overflow() -> None:
 
 def test_the_meter_must_be_installed() -> None:
     with pytest.raises(UsageError, match="installed"):
-        meter("minimal", now=datetime(2024, 1, 1, tzinfo=UTC))
+        old_meter("minimal", datetime(2024, 1, 1, tzinfo=UTC))
 
 
 def test_clock_offset_is_what_was_asked_for() -> None:
@@ -278,7 +284,7 @@ def test_lists_can_be_walked_back_as_the_standard_says(
 
 
 def test_a_year_of_data_takes_seconds_not_minutes() -> None:
-    one = meter("residential-tou", now=datetime(2026, 1, 1, tzinfo=UTC))
+    one = old_meter("residential-tou", datetime(2026, 1, 1, tzinfo=UTC))
     year: list[TruthBlock] = list(truth_of(one, one.start_us + 365 * 86_400 * MICROSECONDS).blocks)
     assert len(year) == 40
 

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from metersim.meter import RunningMeter, load_scenario
+from metersim.meter import RunningMeter
 from metersim.meter.serving import Serving, serve_meter
 from metersim.precise_loop import precise_loop
 from tests.metersim.raw_client import IDENTIFY, LOGON, negotiate, packet
 from tests.recordings.virtual import CablePort, loop_time, opener, run
+from tests.soak.virtual_loop import rest
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 IDENTIFIED = b"\x06" + packet(bytes.fromhex("00 00 01 00 00"))
@@ -25,7 +27,7 @@ def paced(story: Callable[[CablePort, RunningMeter], Awaitable[None]], scenario:
 
     async def main() -> None:
         ports: list[CablePort] = []
-        serving = Serving(load_scenario(scenario), NOW, baud_pace=True, rate=0)
+        serving = Serving(young(scenario, NOW), NOW, baud_pace=True, rate=0)
         async with serve_meter(serving, opener(ports)) as meter:
             await story(ports[0], meter)
 
@@ -58,7 +60,7 @@ def test_an_exchange_takes_the_time_of_its_octets_and_one_pause() -> None:
             took = await said(port, ACK + packet(IDENTIFIED[7:-2], 0x20 * (number % 2)))
             assert took == pytest.approx(wire_s(9) + pause_s() + wire_s(14), abs=1e-6)
             port.received(ACK)
-            await asyncio.sleep(wire_s(1) + pause_s())
+            await rest(wire_s(1) + pause_s())
         assert meter.line.bytes_received == 3 * 10
         assert meter.line.bytes_sent == 3 * 14
 
@@ -79,11 +81,11 @@ def test_after_the_acknowledgement_both_are_faster() -> None:
         port.received(packet(IDENTIFY))
         await said(port, IDENTIFIED)
         port.received(ACK)
-        await asyncio.sleep(wire_s(1))
+        await rest(wire_s(1))
         port.received(packet(negotiate(128, 8, 0x0A), 0x20))
         await said(port, ACK + packet(bytes.fromhex("00 0080 08 0A"), 0x20))
         port.received(ACK)
-        await asyncio.sleep(wire_s(1))
+        await rest(wire_s(1))
         port.baud = 57600
         port.received(packet(LOGON))
         expected = wire_s(21, 57600) + pause_s(57600) + wire_s(10, 57600)

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from drivers.psem.codes import ResponseCode
 from drivers.secret import Secret
-from metersim.meter import Faults, Meter, RunningMeter, load_scenario, running_meter
+from metersim.meter import Faults, Meter, RunningMeter, running_meter
 from metersim.meter.application import Application
 from metersim.meter.model import microseconds
 from metersim.meter.tables.image import Image
 from tests.metersim.raw_client import IAR, ISC, OK, RawClient, connected, full_write
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
+RESIDENTIAL = young("residential-tou", NOW)
 QUALIFIER = 0x66  # Saturday, zone and DST applied
 
 
@@ -35,17 +37,17 @@ async def master(meter: RunningMeter, client: RawClient) -> None:
 
 
 async def test_procedures_need_the_second_password() -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await client.log_on()
         assert await client.request(full_write(7, b"\x09\x00\x01\x01")) == ISC
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         assert await client.request(full_write(23, b"\x00")) == IAR
         assert await client.request(full_write(7, b"\x09")) == IAR
 
 
 async def test_demand_reset() -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         before = (await client.read(23))[0]
         assert await run(client, 9, b"\x01") == (0, b"\x01")
@@ -55,7 +57,7 @@ async def test_demand_reset() -> None:
 
 
 async def test_clock_set_moves_the_clock_and_says_so() -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         wanted = bytes([26, 11, 21, 10, 7, 33])
         result, response = await run(client, 10, b"\x07" + wanted + bytes([QUALIFIER]))
@@ -68,7 +70,7 @@ async def test_clock_set_moves_the_clock_and_says_so() -> None:
 
 
 async def test_clock_set_flags_the_interval_in_which_it_happened() -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         assert (await run(client, 10, b"\x07" + bytes([26, 11, 21, 10, 9, 0, QUALIFIER])))[0] == 0
         later = datetime(2026, 11, 21, 15, 20, tzinfo=UTC)
@@ -92,14 +94,14 @@ async def test_clock_set_flags_the_interval_in_which_it_happened() -> None:
     ],
 )
 async def test_clock_set_that_is_refused(parameters: bytes, result: int) -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         assert await run(client, 10, parameters) == (result, b"")
         assert str(meter.truth().clock_offset_s) == "1.4"
 
 
 async def test_update_last_read_entry() -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         unread = (await client.read(63))[9:11]
         assert unread == (20).to_bytes(2, "little")
@@ -110,13 +112,13 @@ async def test_update_last_read_entry() -> None:
 
 
 async def test_an_unknown_procedure_is_said_to_be_so() -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         assert await run(client, 3, b"") == (6, b"")
 
 
 async def test_clock_set_across_intervals_skips_them() -> None:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
+    async with running_meter(RESIDENTIAL, now=NOW, tcp=0, rate=0) as meter, connected(meter.address) as client:
         await master(meter, client)
         assert (await run(client, 10, b"\x07" + bytes([26, 11, 21, 10, 40, 0, QUALIFIER])))[0] == 0
         assert len(await client.read(64)) == 20 * (5 + 96 * 6)
@@ -127,7 +129,7 @@ async def test_clock_set_across_intervals_skips_them() -> None:
 
 @cache
 def application(name: str) -> Application:
-    meter = Meter(load_scenario(name), 1, microseconds(NOW))
+    meter = Meter(young(name, NOW), 1, microseconds(NOW))
     return Application(meter, Image(meter), Faults(), lambda: meter.start_us, float)
 
 

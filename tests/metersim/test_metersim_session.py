@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from metersim.meter import RunningMeter, load_scenario, running_meter
+from metersim.meter import RunningMeter, running_meter
 from tests.metersim.raw_client import (
     IAR,
     IDENTIFY,
@@ -33,6 +33,7 @@ from tests.metersim.raw_client import (
     security,
     table_data,
 )
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "c12.json").read_text())
@@ -41,7 +42,7 @@ FRAMES = {frame["name"]: bytes.fromhex(frame["hex"]) for frame in VECTORS["frame
 
 @pytest.fixture(params=[None, 0], ids=["pty", "tcp"])
 async def meter(request: pytest.FixtureRequest) -> AsyncIterator[RunningMeter]:
-    async with running_meter("profile-35d", now=NOW, tcp=request.param, rate=0) as running:
+    async with running_meter(young("profile-35d", NOW), now=NOW, tcp=request.param, rate=0) as running:
         yield running
 
 
@@ -166,7 +167,7 @@ async def test_a_damaged_packet_gets_a_nak_and_may_be_repeated(client: RawClient
 
 
 async def test_a_client_that_vanishes_leaves_a_meter_that_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
-    scenario = load_scenario("minimal")
+    scenario = young("minimal", NOW)
     scenario = structs.replace(scenario, psem=structs.replace(scenario.psem, traffic_s=0.2))
     async with running_meter(scenario, now=NOW, tcp=0) as meter:
         over = asyncio.Event()

@@ -24,7 +24,21 @@ from metersim.modem import (
 from metersim.modem.bank import FIRST_NUMBER
 from metersim.modem.calling import Caller, CallPlan, parse_call_plan
 from metersim.modem.trunk import Carriage, Trunk
-from tests.metersim.modem_kit import NOW, NUMBER, command, dial, hang_up, read_id, run, serving, site, until
+from tests.metersim.modem_kit import (
+    NOW,
+    NUMBER,
+    SETTLES_S,
+    command,
+    dial,
+    hang_up,
+    read_id,
+    run,
+    serving,
+    site,
+    told,
+    until,
+)
+from tests.soak.virtual_loop import rest
 
 SEED = Random(1)  # noqa: S311 - repeatable, not secret
 
@@ -133,10 +147,8 @@ def test_noise_is_survived_and_error_correction_hides_it() -> None:
             if corrects:
                 await hang_up(terminal)
                 assert "OK" in await command(terminal, "AT&F")
-                await asyncio.sleep(0.2)
-                await terminal.write(b"ATDT5550100\r")
-                assert "CONNECT 2400/ARQ" in await until(terminal, "CONNECT 2400/ARQ")
-                await asyncio.sleep(1)
+                assert "CONNECT 2400/ARQ" in await told(terminal, f"ATDT{NUMBER}", "CONNECT 2400/ARQ")
+                await rest(SETTLES_S)
             damaged = 0
             for _ in range(5):
                 try:
@@ -158,59 +170,78 @@ def test_a_call_that_comes_too_soon_after_the_carrier_is_not_heard() -> None:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(2):
                     await terminal.read()
-            await asyncio.sleep(5)
+            await rest(5)  # the modems have trained, and the meter's patience with the half message is over
             assert await read_id(terminal) == "M-1"
 
     run(main)
 
 
+class FarEnd:
+    """Where a trunk ends: what came out of it, and when."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[float, bytes]] = []
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._came = asyncio.Event()
+
+    def take(self, piece: bytes) -> None:
+        self.pieces.append((self._loop.time() - self._began, piece))
+        self._came.set()
+
+    @property
+    def octets(self) -> bytes:
+        return b"".join(piece for _, piece in self.pieces)
+
+    async def all_of(self, octets: int) -> None:
+        """Return when so many have come."""
+        while len(self.octets) < octets:
+            self._came.clear()
+            await self._came.wait()
+
+
 def test_octets_travel_at_the_speed_of_the_line() -> None:
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        arrived: list[tuple[float, int]] = []
-        began = loop.time()
-        trunk = Trunk(
-            Carriage(1200, latency_s=0.1), SEED, lambda piece: arrived.append((loop.time() - began, len(piece)))
-        )
+        end = FarEnd()
+        trunk = Trunk(Carriage(1200, latency_s=0.1), SEED, end.take)
         trunk.send(bytes(120))
-        await asyncio.sleep(0.5)
+        await rest(0.5)
         trunk.send(bytes(120))
-        await asyncio.sleep(5)
-        assert sum(octets for _, octets in arrived) == 240
-        assert arrived[-1][0] == pytest.approx(2.1)
-        for at, _ in arrived:
-            assert sum(octets for when, octets in arrived if when <= at) <= (at - 0.1) * 120 + 1e-6
+        await end.all_of(240)
+        assert end.pieces[-1][0] == pytest.approx(2.1)
+        await rest(5)
+        assert len(end.octets) == 240
+        for at, _ in end.pieces:
+            assert sum(len(piece) for when, piece in end.pieces if when <= at) <= (at - 0.1) * 120 + 1e-6
 
     run(main)
 
 
 def test_bursts_pause_within_a_message_and_keep_the_order() -> None:
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        arrived: list[tuple[float, bytes]] = []
-        carriage = Carriage(9600, bursts_s=(0.1, 0.5))
-        trunk = Trunk(carriage, SEED, lambda piece: arrived.append((loop.time(), piece)))
+        end = FarEnd()
+        trunk = Trunk(Carriage(9600, bursts_s=(0.1, 0.5)), SEED, end.take)
         message = bytes(range(256)) * 4
         trunk.send(message)
-        await asyncio.sleep(10)
-        assert b"".join(piece for _, piece in arrived) == message
-        gaps = [later - sooner for (sooner, _), (later, _) in pairwise(arrived)]
+        await end.all_of(len(message))
+        gaps = [later - sooner for (sooner, _), (later, _) in pairwise(end.pieces)]
         assert max(gaps) > 0.1
         assert max(gaps) < 1.0
         trunk.cut()
         trunk.send(b"x")
-        await asyncio.sleep(1)
-        assert arrived[-1][1] != b"x"
+        await rest(1)
+        assert end.octets == message
 
     run(main)
 
 
 def test_a_modem_takes_no_more_than_its_buffer() -> None:
     async def main() -> None:
-        found = bytearray()
-        Trunk(Carriage(1200), SEED, found.extend).send(bytes(20_000))
-        await asyncio.sleep(1000)
-        assert len(found) == 8192
+        end = FarEnd()
+        Trunk(Carriage(1200), SEED, end.take).send(bytes(20_000))
+        await end.all_of(8192)
+        await rest(1000)
+        assert len(end.octets) == 8192
 
     run(main)
 
@@ -305,19 +336,14 @@ def test_a_meter_calls_and_is_read() -> None:
             caller = Caller(bank.sites[NUMBER], CallPlan((str(FIRST_NUMBER),)))
             report = asyncio.create_task(caller.report())
             assert "RING" in await until(terminal, "RING")
-            assert "CONNECT 2400" in (await command(terminal, "AT\\N0S0=0") and await _answer(terminal))
-            await asyncio.sleep(1)
+            assert "OK" in await command(terminal, "AT\\N0S0=0")
+            assert "CONNECT 2400" in await told(terminal, "ATA", "CONNECT 2400")
+            await rest(SETTLES_S)
             assert await read_id(terminal) == "M-1"
             assert await report
             assert (caller.made, caller.through) == (1, 1)
 
     run(main)
-
-
-async def _answer(terminal: Terminal) -> str:
-    await asyncio.sleep(0.2)
-    await terminal.write(b"ATA\r")
-    return await until(terminal, "CONNECT 2400")
 
 
 def test_a_meter_that_nobody_answers_calls_again_and_gives_up() -> None:

@@ -119,8 +119,9 @@ def test_closing_a_pseudo_terminal_lowers_dtr() -> None:
             station.modem.dtr = dtr  # type: ignore[method-assign, assignment]
             descriptor = os.open(station.address, os.O_RDWR | os.O_NOCTTY)
             await raised.wait()
+            assert not lowered.is_set()
             os.close(descriptor)
-            await lowered.wait()
+            assert await lowered.wait()
 
     asyncio.run(main())
 

@@ -161,8 +161,10 @@ async def test_it_runs_until_it_is_cancelled_and_survives_trouble(
         (box / f"{TIME}r1.json").unlink()
         while not await spool.is_empty():
             pass
+        assert not running.done()
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.wait([running])
+        assert running.cancelled()
 
 
 @pytest.mark.parametrize("delivered", ["when fetched", "when acknowledged"])

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any
-
-import msgspec
 
 from drivers.base import Task
 from drivers.c1219 import Context
@@ -21,13 +18,14 @@ from drivers.psem.collect import CLOCK, SOURCES, WHO, Collector
 from drivers.psem.options import PsemOptions, Timing
 from drivers.secret import Secret
 from drivers.writes import ClockOrder, MeterWrite, WriteOutcome
-from metersim.meter import Meter, load_scenario
+from metersim.meter import Meter
 from metersim.meter.application import Application
 from metersim.meter.faults import parse_faults
 from metersim.meter.model import microseconds
 from metersim.meter.scenario import Scenario
 from metersim.meter.tables.image import Image
 from tests.psem.lines import Line, clock, run
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)  # 10:07:33 in the meters' zone
 MASTER = Secret(b"11111111")
@@ -58,15 +56,9 @@ class Notebook:
         return [outcome for kind, _, outcome, _ in self.lines if kind == "after"]
 
 
-@cache
 def shortened(name: str) -> Scenario:
     """A scenario with less of a past, so that a meter is made at once."""
-    scenario = load_scenario(name)
-    profile = scenario.profile
-    if profile is not None:
-        sets = tuple(msgspec.structs.replace(one, blocks=min(one.blocks, 3)) for one in profile.sets)
-        profile = msgspec.structs.replace(profile, sets=sets)
-    return msgspec.structs.replace(scenario, installed=date(2026, 6, 20), profile=profile)
+    return young(name, NOW, days=154, blocks=3)
 
 
 class World:
@@ -83,7 +75,7 @@ class World:
         self.now = now
         self._loop = asyncio.get_running_loop()
         self.began = clock()
-        chosen = scenario if isinstance(scenario, Scenario) else shortened(scenario)
+        chosen = scenario if isinstance(scenario, Scenario) else young(scenario, now, blocks=3)
         self.faults = parse_faults(faults)
         self.meter = Meter(chosen, 1, microseconds(now), self.faults.mishaps)
         self.application = Application(self.meter, Image(self.meter), self.faults, self.true_us, clock)
@@ -139,7 +131,7 @@ def visit(story: Callable[[World], Awaitable[None]], *arguments: Any, **changes:
         async with world.client.session(MASTER):
             await world.collect()
             await story(world)
-        await asyncio.sleep(1)
+        await world.line.delivered()
         return world
 
     return run(main())

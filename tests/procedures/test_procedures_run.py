@@ -263,10 +263,16 @@ def test_what_cannot_be_set_down_is_not_sent() -> None:
 
 def test_a_run_that_is_cancelled_is_unknown_in_the_journal() -> None:
     async def story(world: World) -> None:
-        on_write(world, lambda: silence(world, 100.0))
+        written = asyncio.Event()
+
+        def falls_silent() -> None:
+            silence(world, 100.0)
+            written.set()
+
+        on_write(world, falls_silent)
         run = Run(action_named("demand_reset"))
         task = asyncio.create_task(run_action(world.client, world.collector, world.task(), run, world.notebook))
-        await asyncio.sleep(2)
+        await written.wait()
         assert len(world.written) == 1
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

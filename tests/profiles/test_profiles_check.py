@@ -9,7 +9,7 @@ import pytest
 
 from agent.cli.main import main
 from drivers.profiles import check_profile
-from drivers.profiles.library import SHIPPED
+from drivers.toml_library import SHIPPED
 
 HEAD = 'name = "acme-sx"\ntitle = "Acme SX"\nstatus = "not tried on hardware"\n'
 DETECT = '[detect]\nmanufacturer = "ACME"\nmodel = "SX*"\n'

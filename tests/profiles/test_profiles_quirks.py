@@ -24,8 +24,8 @@ from drivers.c1219.profile import elements
 from drivers.c1219.registers import registers_of
 from drivers.c1219.times import MeterTimes
 from drivers.profiles import profile_of_text
-from drivers.profiles.library import SHIPPED
 from drivers.profiles.schema import C1219Keys
+from drivers.toml_library import SHIPPED
 from tests.c1219.meter_maker import DAY, KWH, MeterMaker, block, wall
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -11,10 +11,10 @@ import pytest
 from drivers.c1219.interval_status import STATUS_WORDS
 from drivers.c1219.quirks import Override, Quirks
 from drivers.profiles import GENERIC, Profile, as_dict, describe, load_profiles, summary
-from drivers.profiles.library import SHIPPED
 from drivers.profiles.schema import Baud, C1219Keys, Displays, LineKeys, PsemKeys, StatusWord
 from drivers.psem.bauds import CODE_OF_BAUD
 from drivers.psem.options import PsemOptions, Timing
+from drivers.toml_library import SHIPPED
 
 PROFILES = tuple(load_profiles())
 FAMILIES = {

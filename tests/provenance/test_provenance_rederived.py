@@ -56,23 +56,24 @@ def visit_to(scenario: str, *faults: str, seed: int = 1, url: str = SERIAL) -> V
     return visited(scenario, Path(mkdtemp()) / "visit.rec", faults=faults, seed=seed, url=url)
 
 
-def assert_all_agree(one: Visited) -> None:
+def in_doubt(one: Visited) -> tuple[object, ...]:
+    """Return what of a reading does not come out of its recording again; every value is looked at."""
     made = one.rederived()
     found = recheck(made)
-    assert found.differences == ()
-    assert found.agree == found.values > 20
-    assert made.remarks == []
+    assert found.values > 20
+    unlike = () if found.agree == found.values else (f"{found.agree} of {found.values} agree",)
+    return (*unlike, *found.differences, *made.remarks)
 
 
 @pytest.mark.parametrize("scenario", ["residential-tou", "commercial-4ch", "descending-fifo-2008", *SMALL])
 def test_every_value_is_derived_again(scenario: str) -> None:
-    assert_all_agree(visit_to(scenario))
+    assert in_doubt(visit_to(scenario)) == ()
 
 
 @pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("url", [SERIAL, "tcp://127.0.0.1:1"], ids=["serial", "network"])
 def test_over_a_bad_line_too(faults: tuple[str, ...], url: str) -> None:
-    assert_all_agree(visit_to("closure-1997", *faults, url=url))
+    assert in_doubt(visit_to("closure-1997", *faults, url=url)) == ()
 
 
 HOURS = [1, 5, 27, 9 * 24]
@@ -282,7 +283,7 @@ def test_the_sites_zone_is_in_the_document_where_the_meter_does_not_say_it(tmp_p
     one = visited("residential-tou", path, faults=("refuse=ST53",), zone="America/Denver")
     assert one.reading.site is not None
     assert one.reading.site.zone == "America/Denver"
-    assert_all_agree(one)
+    assert in_doubt(one) == ()
     elsewhere = msgspec.structs.replace(one.reading.site, zone="America/New_York")
     differences = recheck(one.rederived(msgspec.structs.replace(one.reading, site=elsewhere))).differences
     assert "clock.meter_time" in {odd.path for odd in differences}
@@ -311,7 +312,7 @@ def test_of_a_visit_that_sets_the_clock_both_looks_are_found(off_s: int, tmp_pat
         clock_order=order,
     )
     assert one.reading.clock.meter_time_after is not None
-    assert_all_agree(one)
+    assert in_doubt(one) == ()
     made = one.rederived()
     wires = set()
     for key in ("meter_time", "meter_time_after"):
@@ -333,7 +334,7 @@ def test_of_a_visit_that_sets_the_clock_both_looks_are_found(off_s: int, tmp_pat
 def test_dials_on_record_are_taken_from_the_document(tmp_path: Path) -> None:
     one = visited("residential-tou", tmp_path / "visit.rec", order=Order(url=SERIAL, dials=12))
     assert (one.reading.registers[0].dials, len(one.reading.registers[0].raw)) == (12, 12)
-    assert_all_agree(one)
+    assert in_doubt(one) == ()
 
 
 def test_without_a_document_the_recording_alone_is_told() -> None:

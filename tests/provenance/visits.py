@@ -26,9 +26,9 @@ from drivers.psem.driver import PsemDriver
 from drivers.secret import Secret
 from metersim.meter.faults import parse_faults
 from metersim.meter.scenario import Scenario
-from metersim.meter.scenario_file import load_scenario
 from metersim.meter.serving import Serving, serve_meter
 from tests.psem.lines import clock, run
+from tests.young_meters import young
 
 START = datetime(2026, 11, 3, 17, 20, tzinfo=UTC)
 PASSWORDS = {"commercial-4ch": b"READ-ONLY"}
@@ -121,7 +121,7 @@ def visited(
     **task: object,
 ) -> Visited:
     """Visit a simulated meter and record it, as `mrsp read --record` does."""
-    chosen = load_scenario(scenario) if isinstance(scenario, str) else scenario
+    chosen = young(scenario, START) if isinstance(scenario, str) else scenario
     usual = PASSWORDS.get(scenario if isinstance(scenario, str) else "", b"00000000")
     secret = Secret(usual if password is None else password)
     serving = Serving(chosen, now, seed=seed, faults=parse_faults(faults), rate=1)

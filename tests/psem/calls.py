@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,8 +14,8 @@ from drivers.errors import LineLost
 from metersim.meter.faults import parse_faults
 from metersim.meter.meter_line import MeterLine, meter_line
 from metersim.meter.scenario import with_standard
-from metersim.meter.scenario_file import load_scenario
 from metersim.meter.serving import Serving
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 3, 17, 20, tzinfo=UTC)
 NAME = "/dev/ttyS0 (call to 5550100)"
@@ -50,6 +50,12 @@ class Call:
         if self.meters is not None:
             self.meters.carrier_lost()
         self._arrived.set()
+
+    async def ended(self) -> None:
+        """Return when the carrier is lost; what came before is dropped."""
+        with suppress(LineLost):
+            while True:
+                await self.read()
 
     async def send(self, chunk: bytes) -> None:
         """Of the meters."""
@@ -103,7 +109,7 @@ class Call:
 
 def serving(name: str = "minimal", *, standard: str = "c1221", faults: Sequence[str] = (), **psem: object) -> Serving:
     """A meter that speaks C12.21; `psem`: keys of its `[psem]`."""
-    scenario = with_standard(load_scenario(name), standard)
+    scenario = with_standard(young(name, NOW), standard)
     scenario = msgspec.structs.replace(scenario, psem=msgspec.structs.replace(scenario.psem, **psem))
     return Serving(scenario, NOW, faults=parse_faults(faults), rate=0)
 

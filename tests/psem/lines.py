@@ -21,6 +21,7 @@ from drivers.psem.services import Authenticate, Identify, Request
 from drivers.psem.states import State
 from drivers.psem.wiring import Wiring
 from drivers.secret import Secret
+from tests.soak.virtual_loop import rest
 
 _T = TypeVar("_T")
 PASSWORD = Secret(b"PASSWORD01")
@@ -286,6 +287,10 @@ class Line:
         for at in self.there.carry(chunk, now, self.baud):
             self.loop.call_at(at, self._to_meter)
 
+    async def delivered(self) -> None:
+        """Return when everything that was sent has reached the meter: often the last ACK."""
+        await rest(max(0.0, self.there.last_arrival - self.loop.time()))
+
     def discard_input(self) -> int:
         count = len(self._inbox)
         self._inbox.clear()
@@ -385,7 +390,7 @@ def visit(
                 assert session is client
                 await story(client, line)
         finally:
-            await asyncio.sleep(1)  # the last ACK arrives
+            await line.delivered()
             assert client.state is State.BASE
             assert line.collisions == 0
         assert line.meter.state is State.BASE

@@ -25,10 +25,10 @@ from metersim.meter.application import Application
 from metersim.meter.faults import Faults
 from metersim.meter.model import Meter, microseconds
 from metersim.meter.scenario import Scenario
-from metersim.meter.scenario_file import load_scenario
 from metersim.meter.tables.image import Image
 from metersim.meter.truth import Truth, truth_of
 from tests.psem.lines import Line, clock, run
+from tests.young_meters import young
 
 
 @dataclass
@@ -61,6 +61,7 @@ class SimulatedMeter:
     now: datetime
     seed: int = 1
     meter: Meter = field(init=False)
+    image: Image = field(init=False)
     line: Line = field(init=False)
     tamper: Callable[[int, bytes], bytes] = lambda _table, octets: octets  # what a table answers instead
     before_read: Callable[[int, int | None, int | None], ResponseCode | None] = lambda _table, _offset, _count: None
@@ -70,10 +71,11 @@ class SimulatedMeter:
 
     def __post_init__(self) -> None:
         self.meter = Meter(self.scenario, self.seed, microseconds(self.now))
+        self.image = Image(self.meter)
 
     @classmethod
     def named(cls, name: str, now: datetime) -> SimulatedMeter:
-        return cls(load_scenario(name), now)
+        return cls(young(name, now), now)
 
     def later(self, by: timedelta) -> SimulatedMeter:
         """The same meter, some time after."""
@@ -94,7 +96,7 @@ class SimulatedMeter:
         self.passed = timedelta()
         loop = asyncio.get_running_loop()
         start = microseconds(self.now)
-        application = _Tampering(self.meter, Image(self.meter), Faults(), lambda: start + self._passed_us(), loop.time)
+        application = _Tampering(self.meter, self.image, Faults(), lambda: start + self._passed_us(), loop.time)
         application.simulated = self
         psem = self.scenario.psem
         limits = MeterLimits(

@@ -6,7 +6,6 @@ be proved, no cipher is shown more often than twice, no ticket is used twice, an
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import Literal
 
@@ -21,6 +20,7 @@ from drivers.psem.options import C12_21_TIMING
 from drivers.psem.wiring import LineKind, Wiring
 from drivers.secret import Secret
 from tests.psem.lines import LONG, Damage, Direction, Line, Tables, clock, doubling, flipping, losing, run, untouched
+from tests.soak.virtual_loop import rest
 
 KEY = Secret(b"SECRET-1")
 Ill = Literal["whole", "lossy", "damaging", "doubling", "late"]
@@ -79,7 +79,7 @@ def test_a_pair_over_any_call(  # noqa: PLR0917 - hypothesis fills them in
         assert len(set(tables.bodies)) == len(tables.bodies)  # of as many tickets
         if not knows:
             assert len(tables.bodies) <= 2  # the second time only if the answer to the first got lost
-        await asyncio.sleep(130)  # the longest that a session may be kept
+        await rest(130)  # the longest that a session may be kept
         assert line.meter.state is State.BASE
         hung_up = any(isinstance(event, Ended) and event.hang_up for _, event in line.happened)
         assert not (hung_up and (stay or kind is LineKind.NETWORK))

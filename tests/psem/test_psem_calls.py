@@ -87,7 +87,7 @@ def test_the_meter_hangs_up_after_disconnect() -> None:
     async def story(call: Call) -> None:
         async with PsemClient(call, wiring=wiring_of(task(call), load_profiles().generic, LineKind.MODEM)) as client:
             await client.identify()
-        await asyncio.sleep(1)
+        await call.ended()
         assert not call.up
         assert not call.closed
 

@@ -13,6 +13,7 @@ from drivers.psem.meter import MeterLimits
 from drivers.psem.replies import AnswerUnusable
 from drivers.psem.services import Identify, Logon
 from tests.psem.lines import LEFT, LONG, Direction, Line, Tables, clock, nothing, run, visit
+from tests.soak.virtual_loop import rest
 
 
 class Stop(Exception):
@@ -35,10 +36,10 @@ async def cancelled_at(line: Line, client: PsemClient, seconds: float, times: in
                 await client.read_table(64)
 
     task = asyncio.create_task(work())
-    await asyncio.sleep(seconds)
+    await rest(seconds)
     for _ in range(times):
         task.cancel()
-        await asyncio.sleep(0.2)
+        await rest(0.2)
     with pytest.raises(asyncio.CancelledError):
         await task
 
@@ -52,7 +53,7 @@ def test_cancellation_at_any_time_leaves_the_meter_in_base(seconds: float, times
         began = clock()
         await cancelled_at(line, client, seconds, times)
         assert clock() - began < seconds + 8
-        await asyncio.sleep(0.5)
+        await line.delivered()
         assert line.meter.state is State.BASE
         assert line.meter.statistics.packets_received
         return line

@@ -14,6 +14,7 @@ from drivers.psem.replies import IdentifyReply
 from drivers.psem.services import Negotiate, Security
 from drivers.secret import Secret
 from tests.psem.lines import LEFT, LONG, PASSWORD, Line, Tables, clock, nothing, run, visit
+from tests.soak.virtual_loop import rest
 
 ISC, ISSS, ERR = (ResponseCode[name] for name in ("ISC", "ISSS", "ERR"))
 
@@ -144,7 +145,7 @@ def test_a_wrong_baud_rate() -> None:
         async def babble() -> None:
             while True:
                 line.say(b"\xa5\x5a\xff" * 5)
-                await asyncio.sleep(0.7)
+                await rest(0.7)
 
         line.deaf = True
         task = asyncio.create_task(babble())

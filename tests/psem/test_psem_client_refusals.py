@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from drivers.errors import MeterRefused
@@ -11,6 +9,7 @@ from drivers.psem import PsemClient, PsemOptions, ResponseCode
 from drivers.psem.meter import MeterLimits
 from drivers.psem.services import Wait
 from tests.psem.lines import PASSWORD, Line, Tables, clock, visit
+from tests.soak.virtual_loop import rest
 
 BSY, DNR, DLK, ISSS = (ResponseCode[name] for name in ("BSY", "DNR", "DLK", "ISSS"))
 
@@ -62,7 +61,7 @@ def test_keeping_alive_a_meter_without_wait() -> None:
 def test_wait() -> None:
     async def story(client: PsemClient, line: Line) -> None:
         assert await client.wait(60)
-        await asyncio.sleep(50)
+        await rest(50)
         assert await client.read_table(1) == b"first"
 
     line = visit(story)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from drivers.psem.replies import AnswerUnusable, BadTableData
 from drivers.psem.services import FullRead, OffsetRead, Request
 from tests.psem.lines import LEFT, PASSWORD, Direction, Line, Tables, clock, flipping, losing, run
 from tests.soak.meters import simulated
+from tests.soak.virtual_loop import rest
 
 TABLES = {number: bytes((number, n & 0xFF))[:1] * 30 + bytes(range(n)) for n, number in enumerate(range(1, 9), 10)}
 BAD = 4
@@ -195,7 +195,7 @@ def test_a_session_that_the_meter_drops_again_and_again_costs_no_octet_twice() -
             for number, octets in TABLES.items():
                 assert await client.read_table(number) == octets
                 watch.came(number, range(len(octets)))
-                await asyncio.sleep(0.3)
+                await rest(0.3)
         return line, watch
 
     line, watch = run(main())

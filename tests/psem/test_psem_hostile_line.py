@@ -14,6 +14,7 @@ from drivers.psem import PsemClient, PsemOptions
 from drivers.psem.packet import Packet
 from tests.psem.babbler import ACK, Babbler, Talk, for_ever, packets
 from tests.psem.lines import PASSWORD, clock, run
+from tests.soak.virtual_loop import rest
 
 DATA = b"x" * 56
 NOISE = random.Random(6).randbytes(4096)  # noqa: S311 - repeatable
@@ -70,7 +71,7 @@ def test_a_visit_to_a_babbler_can_be_cancelled() -> None:
                 await session.read_table(1)
 
         task = asyncio.create_task(visit())
-        await asyncio.sleep(20)
+        await rest(20)
         task.cancel()
         began = clock()
         with pytest.raises(asyncio.CancelledError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -39,6 +38,7 @@ from drivers.psem.services import (
 from drivers.psem.states import State
 from drivers.secret import Secret
 from tests.psem.lines import Line, Tables, clock, run
+from tests.soak.virtual_loop import rest
 
 OK, ERR, SNS, ISC, ONP, IAR, ISSS = (ResponseCode[name] for name in ("OK", "ERR", "SNS", "ISC", "ONP", "IAR", "ISSS"))
 LOGON = Logon(2, b"READER    ")
@@ -141,7 +141,7 @@ def test_the_states_that_services_lead_to() -> None:
         ]
         for request, state in steps:
             assert (await talk(request))[0] == OK
-            await asyncio.sleep(0.1)  # our ACK gets there
+            await talk.line.delivered()  # our ACK
             assert talk.line.meter.state is state
             if state is State.BASE:
                 talk.exchange.link.new_session()
@@ -335,7 +335,7 @@ def test_the_speed_changes_after_the_acknowledgement() -> None:
         assert (await talk(LOGON)) == bytes((OK,))
         assert talk.line.meter.baud == 19200
         await talk(Terminate())
-        await asyncio.sleep(0.1)
+        await talk.line.delivered()
         assert talk.line.meter.baud == 9600
 
     line = with_meter(story, limits=MeterLimits(bauds=(9600, 19200)))
@@ -357,9 +357,9 @@ def test_a_line_without_a_speed_answers_externally_defined() -> None:
 def test_the_channel_traffic_time_out_leads_to_base(state: State) -> None:
     async def story(talk: Talk, tables: Tables) -> None:
         await talk(*WAY[state])
-        await asyncio.sleep(5.9)
+        await rest(5.9)
         assert talk.line.meter.state is state
-        await asyncio.sleep(0.2)
+        await rest(0.2)
         assert talk.line.meter.state is State.BASE
 
     line = with_meter(story)
@@ -369,9 +369,9 @@ def test_the_channel_traffic_time_out_leads_to_base(state: State) -> None:
 def test_wait_keeps_the_session_once() -> None:
     async def story(talk: Talk, tables: Tables) -> None:
         await talk(Identify(), Wait(60))
-        await asyncio.sleep(55)
+        await rest(55)
         await talk(LOGON)
-        await asyncio.sleep(7)
+        await rest(7)
         assert talk.line.meter.state is State.BASE
 
     line = with_meter(story)
@@ -381,7 +381,7 @@ def test_wait_keeps_the_session_once() -> None:
 def test_what_follows_a_wait_is_a_session_as_before() -> None:
     async def story(talk: Talk, tables: Tables) -> None:
         await talk(Identify(), Wait(60))
-        await asyncio.sleep(55)
+        await rest(55)
         assert await talk(LOGON) == bytes((OK,))
 
     with_meter(story)

@@ -38,9 +38,11 @@ def profile_in_full(new: Visited) -> bool:
     return any(reason.startswith("ST64") for reason in in_full(new))
 
 
-def meter_a_day_ago(scenario: Scenario = COMMERCIAL, ago: timedelta = DAY) -> tuple[SimulatedMeter, MeterMemory]:
+def meter_a_day_ago(
+    scenario: Scenario = COMMERCIAL, ago: timedelta = DAY, now: datetime = NOW
+) -> tuple[SimulatedMeter, MeterMemory]:
     """A meter now, and the memory of a visit to it a day ago."""
-    meter = SimulatedMeter(scenario, NOW - ago)
+    meter = SimulatedMeter(scenario, now - ago)
     memory = meter.visit().memory()
     return meter.later(ago), memory
 
@@ -71,7 +73,9 @@ def test_a_memory_that_does_not_match_makes_a_full_reading(
     wrong: Callable[[MeterMemory], MeterMemory], why: str
 ) -> None:
     meter, memory = meter_a_day_ago()
-    assert_everything_came(meter.visit(NOW - DAY, wrong(memory)), meter.visit(), why)
+    new = meter.visit(NOW - DAY, wrong(memory))
+    assert_everything_came(new, meter.visit(), why)
+    assert profile_in_full(new)
 
 
 def test_the_memory_of_another_meter_is_not_used() -> None:
@@ -119,7 +123,9 @@ def test_a_profile_that_was_cleared_is_lost() -> None:
 
 def test_a_clock_that_is_behind_the_last_read_makes_a_full_reading() -> None:
     meter, _ = meter_a_day_ago()
-    assert_everything_came(meter.visit(NOW + DAY), meter.visit(), "before the time of the last read")
+    new = meter.visit(NOW + DAY)
+    assert_everything_came(new, meter.visit(), "before the time of the last read")
+    assert profile_in_full(new)
 
 
 @pytest.mark.parametrize("step_min", [-9, 40])
@@ -162,6 +168,7 @@ def test_a_meter_that_serves_whole_blocks_only_is_read_in_full() -> None:
     meter.before_read = refuse
     new = meter.visit(NOW - DAY, memory)
     assert_everything_came(new, meter.visit(), "the meter answers IAR")
+    assert profile_in_full(new)
 
 
 def test_a_meter_that_turns_out_not_to_serve_offsets() -> None:
@@ -222,10 +229,11 @@ def test_an_interval_that_ends_during_the_reading(
     unnoticed: bool,
 ) -> None:
     start = datetime.fromisoformat(f"2025-11-19T{at}:50Z")
-    meter = SimulatedMeter(scenario, start - DAY)
-    memory = meter.visit().memory()
-    meter.later(DAY)
+    meter, memory = meter_a_day_ago(scenario, now=start)
     meter.unnoticed = unnoticed
+    before, after = meter.visit(), SimulatedMeter.visit(meter.later(timedelta(seconds=20)))
+    meter.later(-timedelta(seconds=20))
+    everything = [list(full.data.blocks) for full in (before, after)]
     for known in (memory, None):
         seen: list[int] = []
 
@@ -236,11 +244,7 @@ def test_an_interval_that_ends_during_the_reading(
 
         meter.before_read = pass_time
         new = meter.visit(start - DAY, known)
-        meter.before_read = lambda _table, _offset, _count: None
-        before, after = meter.visit(), SimulatedMeter.visit(meter.later(timedelta(seconds=20)))
-        meter.later(-timedelta(seconds=20))
         allowed = [tail(full.data.blocks, start - DAY, known) for full in (before, after)]
-        everything = [list(full.data.blocks) for full in (before, after)]
         assert list(new.data.blocks) in (everything if profile_in_full(new) else allowed)
         assert not new.reasons(lost=True)
 

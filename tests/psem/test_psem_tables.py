@@ -22,13 +22,14 @@ from drivers.secret import Secret
 from drivers.transport.recording_file import read_sessions
 from metersim.meter import RunningMeter, running_meter
 from tests.psem.test_psem_collect import configuration
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 
 
 @pytest.fixture
 async def meter() -> AsyncIterator[RunningMeter]:
-    async with running_meter("residential-tou", now=NOW, tcp=0, rate=0) as running:
+    async with running_meter(young("residential-tou", NOW), now=NOW, tcp=0, rate=0) as running:
         yield running
 
 

@@ -11,11 +11,12 @@ from random import Random
 import msgspec
 
 from drivers.psem.codes import ResponseCode
-from metersim.meter import Meter, load_scenario
+from metersim.meter import Meter
 from metersim.meter.model import microseconds
 from metersim.meter.scenario import Scenario
 from metersim.meter.tables.image import Image
 from tests.psem.lines import Tables
+from tests.young_meters import young
 
 NOW = datetime(2026, 11, 21, 15, 7, 33, tzinfo=UTC)
 PASSWORD = b"PASSWORD01"
@@ -48,7 +49,7 @@ class Memory(Tables):
 @cache
 def simulated(scenario: str) -> Mapping[int, bytes]:
     """Return the tables of a simulated meter with a short profile, at a standstill."""
-    meter = Meter(_short(load_scenario(scenario)), 1, microseconds(NOW))
+    meter = Meter(_short(young(scenario, NOW)), 1, microseconds(NOW))
     image = Image(meter)
     return {number: image.octets(number, meter.start_us) or b"" for number in image.tables}
 

@@ -45,6 +45,21 @@ class _NoInput(selectors.BaseSelector):
         return {}
 
 
+async def rest(seconds: float) -> None:
+    """Let so much virtual time pass, where the line or the protocol wants a pause; never on a loop of real time.
+
+    Time passes only when everybody waits, so whatever can happen at this moment has happened before.
+    """
+    loop = asyncio.get_running_loop()
+    assert type(loop).time is not asyncio.BaseEventLoop.time, "a test must not wait for the world's clock"
+    over = asyncio.Event()
+    timer = loop.call_later(seconds, over.set)
+    try:
+        await over.wait()
+    finally:
+        timer.cancel()
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop of one session."""
 

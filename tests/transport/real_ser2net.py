@@ -40,7 +40,6 @@ async def real_ser2net(device: str, folder: Path) -> AsyncIterator[str]:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
                 assert process.returncode is None, "ser2net ended"
-                await asyncio.sleep(0.05)
             else:
                 writer.close()
                 await writer.wait_closed()
@@ -56,5 +55,5 @@ async def opened_when_free(url: str, options: Mapping[str, str]) -> Transport:
     while True:
         try:
             return await open_transport(url, options)
-        except LineLost:
-            await asyncio.sleep(0.05)
+        except LineLost:  # it has answered that it is still in use
+            pass

@@ -151,10 +151,19 @@ def test_options_of_the_configuration_are_checked_too() -> None:
         parse_url("/dev/ttyS0", {"baudrate": "9600"})
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_url("tcp://user:sesame@host:x")
+@pytest.mark.parametrize(
+    "url",
+    ["tcp://u:sesame@host:x", "TCP://u:sesame@host:1?echo", "rfc2217://u:sesame@h:1?a=1&a=2", "modem://u:sesame@north"],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError, match="takes no user or password") as caught:
+        parse_url(url)
     assert "sesame" not in str(caught.value)
+
+
+def test_a_file_may_have_an_at_sign_in_its_name() -> None:
+    assert parse_url("/dev/serial/by-id/probe@3") == parse_url("serial:///dev/serial/by-id/probe%403")
+    assert parse_url("replay://visit@noon.rec") == parse_url("replay://visit%40noon.rec")
 
 
 @pytest.mark.parametrize(

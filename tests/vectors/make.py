@@ -28,6 +28,21 @@ FILE = Path(__file__).parents[2] / "docs" / "vectors" / "mdsp.json"
 AGENT = "gw-0001"
 NOW = datetime(2026, 11, 23, 15, 0, 0, tzinfo=UTC)
 Key = ECKey | OKPKey
+ROUTE = {
+    "schema": "mrsp.route/1",
+    "route_id": "R-17-2026-11-23",
+    "name": "Mill Street",
+    "day": "2026-11-23",
+    "zone": "America/Los_Angeles",
+    "deadline": "17:00",
+    "orders": [
+        {
+            "order": {"order_id": "WO-1001", "expected_meter_id": "10012345", "dials": 5},
+            "place": {"address": "12 Mill Street", "position": {"latitude": "37.774900", "longitude": "-122.419400"}},
+            "hazards": ["vicious_dog"],
+        }
+    ],
+}
 
 
 def _seed(name: str) -> bytes:
@@ -111,6 +126,12 @@ def vectors() -> dict[str, Any]:
         "cancels": "T-20261123-7",
     }
     cancel_request, cancel_token = issue(cancel, requesting, now=NOW)
+    route = {name: content[name] for name in ("aud", "sender", "receiver")} | {
+        "jti": "6f1c0c52-0a83-4a57-9d5b-0d4e6f5f9a03",
+        "transaction_id": "T-20261123-9",
+        "action": "route",
+    }
+    route_request, route_token = issue(route, requesting, now=NOW, route=json.dumps(ROUTE, indent=1))
     message = Authentic(requesting.thumbprint(), content["jti"], 0, json.dumps(request).encode()).message()
     response = json.loads(
         msgspec.json.encode(compose(AGENT, content["jti"], "accepted", at=NOW, stamp=NOW, message=message))
@@ -154,6 +175,7 @@ def vectors() -> dict[str, Any]:
         "requests": [
             {"payload": request, "jws": request_token.decode()},
             {"payload": cancel_request, "jws": cancel_token.decode()},
+            {"payload": route_request, "jws": route_token.decode()},
         ],
         "refused_by_the_agent": [
             {"why": "signed by a key without the role `request`", "jws": _signed(signing, "mdsp-request+jws", request)},
