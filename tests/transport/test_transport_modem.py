@@ -1,4 +1,4 @@
-"""A modem on a port, in virtual time: calls are made and ended, and whatever happens, the line is on hook at the end."""
+"""A modem on a port, in virtual time: calls are made and ended, and the line is always on hook at the end."""
 
 from __future__ import annotations
 
