@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -102,8 +102,9 @@ class Attendant:
             left_s = None if read.ends_by is None else (read.ends_by - self.now().at).total_seconds() - HANG_UP_S
             most_s = None if left_s is None else max(int(left_s), 1)
             via = url_on(order.url, read.line, self.config.settings.banks, most_s=most_s)
-            async with shown_once(self.box, order):
-                return await _limited(visit(order, self.box, via=via), left_s)
+            box = self.box if read.request is None else replace(self.box, asked_by=read.request.requested_by)
+            async with shown_once(box, order):
+                return await _limited(visit(order, box, via=via), left_s)
         except Exception as error:
             await self.ledger.failed(read.meter, read.due, self.now().at, error)
             if isinstance(error, NotRead):  # that nobody got at it is told when the read is given up

@@ -80,17 +80,19 @@ class SessionLog:
 
     @asynccontextmanager
     async def session(
-        self, what: Order | Errand, *, via: str | None = None, called: bool = False
+        self, what: Order | Errand, *, via: str | None = None, called: bool = False, asked_by: str = ""
     ) -> AsyncIterator[Session]:
         """Set down that a session begins, and how it ended. Raises `LocalTrouble`, before anything is done, if the
         log cannot be written; what the session itself raises passes through.
 
-        `via`: the line that it goes by, where the order names a bank of modems; `called`: the meter has called.
+        `via`: the line that it goes by, where the order names a bank of modems; `called`: the meter has called;
+        `asked_by`: who asked for it.
         """
         asked_for = isinstance(what, Order) and what.requested_at is not None
         came: Came = "call" if called else "request" if asked_for else self._came
         url = via or (what.url if isinstance(what, Order) else what.task.url)
-        facts = {**asked_of(what, url), "came": came, "by": self._by}
+        asker: dict[str, object] = {"asked_by": cut(asked_by)} if asked_by else {}
+        facts = {**asked_of(what, url), **asker, "came": came, "by": self._by}
         session = Session(await self._append("session_begun", facts))
         try:
             yield session
@@ -147,13 +149,18 @@ class SessionLog:
 
 @asynccontextmanager
 async def session_of(
-    sessions: SessionLog | None, what: Order | Errand, *, via: str | None = None, called: bool = False
+    sessions: SessionLog | None,
+    what: Order | Errand,
+    *,
+    via: str | None = None,
+    called: bool = False,
+    asked_by: str = "",
 ) -> AsyncIterator[Session]:
     """Do as `SessionLog.session`; without a log nothing is set down, and the session is number 0."""
     if sessions is None:
         yield Session(0)
         return
-    async with sessions.session(what, via=via, called=called) as session:
+    async with sessions.session(what, via=via, called=called, asked_by=asked_by) as session:
         yield session
 
 

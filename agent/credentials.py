@@ -49,9 +49,9 @@ def located(path: Path) -> Path:
         )
     found = credential(name)
     if found is None:
-        why = "was not given to it" if os.environ.get("CREDENTIALS_DIRECTORY") else "only systemd gives it: it has none"
+        why = "" if has_credentials() else ": only systemd gives it any"
         raise LocalTrouble(
-            f"the credential {name} of this process {why}",
+            f"the credential {name} was not given to this process{why}",
             advice=f"write LoadCredential={name}:/path/to/file (or LoadCredentialEncrypted=) in the service's unit",
         )
     return found

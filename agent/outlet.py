@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 import msgspec
@@ -28,7 +31,9 @@ from agent.outlet_settings import FileOutletSettings
 from agent.spool import Entry, Kind, Priority, Spool
 
 HELD = ".held"  # directory in the outbox
+PATIENCE_S = 5.0  # with whoever reads standard output
 _MOST_HELD = 100
+_UNREAD = "nobody reads it"
 _log = logging.getLogger("agent.outlet")
 
 
@@ -122,10 +127,16 @@ class FileCopies:
 
 
 class LineCopies:
-    """`outlet.stdout`: each document as one line of JSON. One that a crash cuts off is not printed again."""
+    """`outlet.stdout`: each document as one line of JSON. One that a crash cuts off is not printed again.
+
+    A reader that went away, or reads no more, misses lines; it holds nothing else up.
+    """
 
     def __init__(self) -> None:
         self._held: dict[str, bytes] = {}
+        self._turn = asyncio.Lock()
+        self._printing: Future[None] | None = None
+        self._complaint = ""
 
     def hold(self, document_id: str, document: bytes) -> None:
         self._held[document_id] = document
@@ -134,12 +145,33 @@ class LineCopies:
 
     async def release(self, entry: Entry) -> None:
         document = self._held.pop(entry.document_id, None)
-        if document is not None:
-            sys.stdout.buffer.write(document + b"\n")  # JSON without line ends, as it is encoded
-            sys.stdout.buffer.flush()
+        if document is None:
+            return
+        async with self._turn:
+            complaint = await self._print(document)
+        if complaint and complaint != self._complaint:
+            _log.error("%s is not on standard output, nor what follows: %s", entry.document_id, complaint)
+        self._complaint = complaint
 
     async def recover(self, spool: Spool) -> None:
         """Nothing is left of an earlier process."""
+
+    async def _print(self, document: bytes) -> str:
+        """Print one line; return what is wrong with standard output, "" if nothing is."""
+        if self._printing is not None and not self._printing.done():
+            return _UNREAD
+        self._printing = Future()
+        self._printing.set_running_or_notify_cancel()
+        line = document + b"\n"  # JSON without line ends, as it is encoded
+        Thread(target=_print, args=(line, self._printing), name="stdout", daemon=True).start()  # may wait for ever
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.wrap_future(self._printing)
+        except TimeoutError:
+            return _UNREAD
+        except OSError as err:
+            return str(err)
+        return ""
 
 
 class Room:
@@ -164,6 +196,19 @@ class Room:
     def add(self, octets: int) -> None:
         """Count octets that are written whatever the budget says, or that are gone."""
         self._used = (self._used or 0) + octets
+
+
+def _print(line: bytes, printing: Future[None]) -> None:
+    """Write `line`, whole; past Python's buffer, whose lock a write that waits would hold at the end of the process."""
+    rest = memoryview(line)
+    try:
+        descriptor = sys.stdout.fileno()
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError as err:
+        printing.set_exception(err)
+    else:
+        printing.set_result(None)
 
 
 def _octets_in(directory: Path) -> int:

@@ -62,6 +62,7 @@ class Box:
     keeper: ProofKeeper | None = None  # of the clock proof; None: it is measured anew for each visit
     audit: Callable[[], AuditLog] | None = None  # opens the log of all writes to meters; None: nothing is written
     sessions: SessionLog | None = None  # sets every visit down; None: nobody keeps them
+    asked_by: str = ""  # who asked for this visit out of the cycle
     ask: Ask | None = None  # the person at the meter; None: nobody is there, or nobody to be asked
     keep: Path | None = None  # where drivers keep what outlives a visit
     progress: Callable[[Progress], None] = lambda _progress: None
@@ -99,7 +100,7 @@ async def visit(
     `via`: the URL to go by, where the order's own only names a bank of modems. `line`: the meter has called, and this
     is the open line; `stay`: leave it open.
     """
-    async with session_of(box.sessions, order, via=via, called=line is not None) as session:
+    async with session_of(box.sessions, order, via=via, called=line is not None, asked_by=box.asked_by) as session:
         rules = load_rule_set(order.rule_set, box.rule_set_dirs)
         driver = driver_for(via or order.url)
         known = box.records.of(order) if box.records is not None else MeterRecord("")

@@ -125,4 +125,6 @@ async def consume(keys: Path, host: str, port: int, database: Path, name: str) -
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 6:
+        sys.exit(__doc__)
     asyncio.run(consume(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5]))

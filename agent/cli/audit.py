@@ -151,7 +151,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     if row["kind"] == "session":
         counts = [f"{row[name]} {name}" for name in ("registers", "intervals", "events") if name in row]
         what = ", ".join(counts) or str(row.get("asked", ""))
-        why = ", ".join(filter(None, (row.get("purpose"), row.get("order_id") or row.get("reason") or row.get("came"))))
+        asker = f"for {row['asked_by']}" if row.get("asked_by") else None
+        cause = row.get("order_id") or row.get("reason") or row.get("came")
+        why = ", ".join(filter(None, (row.get("purpose"), asker, cause)))
         meter = row.get("meter_id") or row.get("expected_meter_id") or row.get("url", "")
         return (*head, str(meter), what, str(row.get("by", "")), why, f"{row['result']} {row.get('error', '')}".strip())
     if row["kind"] == "write":

@@ -34,11 +34,14 @@ from agent.credentials import load_secret
 from agent.errors import LocalTrouble, UsageError
 from agent.instance import Instance
 from agent.private_file import read_private_file
+from agent.routes.safe_text import checked
+from agent.routes.standing import LONGEST_NAME
 from agent.schedule import EPOCH
 from agent.spool_restart import ChainRestart
 from agent.utc_text import utc_text
 
 SHORTEST_PASSPHRASE = 12  # octets
+LONGEST_REASON = 1_000
 _MOST_KEY_OCTETS = 4_096
 
 
@@ -103,7 +106,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     wish = Wish(
         target=target,
         claim=_claim(arguments),
-        ground=Ground(arguments.by, arguments.reason),
+        ground=_ground(arguments),
         inside=arguments.into,
         replace=arguments.replace,
         new_identity=arguments.new_identity,
@@ -114,7 +117,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 def _takeover(arguments: argparse.Namespace) -> int:
-    claim, ground = _claim(arguments), Ground(arguments.by, arguments.reason)
+    claim, ground = _claim(arguments), _ground(arguments)
     instance, restart = take_over_here(load_config(arguments.config), claim, ground, _now())
     _tell_chain(instance, restart)
     return 0
@@ -185,6 +188,11 @@ def _claim(arguments: argparse.Namespace) -> Claim:
     if by_hand:
         return stated_by_operator(arguments.last_seq or 0, arguments.last_digest or "")
     return Stopped() if arguments.stopped else Unknown()
+
+
+def _ground(arguments: argparse.Namespace) -> Ground:
+    by = checked(arguments.by, "--by", LONGEST_NAME)
+    return Ground(by, checked(arguments.reason, "--reason", LONGEST_REASON))
 
 
 def _passphrase(arguments: argparse.Namespace) -> Passphrase:

@@ -13,7 +13,9 @@ from agent.clock.system import SystemClock
 from agent.config import Config, MeterSection, Settings, load_config
 from agent.credentials import has_credentials, is_credential, load_password
 from agent.errors import UsageError
+from agent.keys import MdspKeys, MdspKeySet
 from agent.lines import PSEM_SCHEMES, url_on
+from agent.outlet_settings import PLAIN
 from agent.schedule import EPOCH
 from agent.scheduling.reads import Standing
 from drivers.modbus.address import parse_address as parse_modbus
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 def describe(config: Config) -> dict[str, str | list[str]]:
     """Say what a configuration means, having looked up every profile, rule set and password file that it names."""
     settings = config.settings
-    forward = settings.forward
+    forward, mdsp = settings.forward, _mdsp_keys(config)
     asked = ", ".join([kind for kind in settings.clock.asked if kind != "ntp"] + list(map(str, settings.clock.servers)))
     return {
         "agent": f"{config.agent_id}; state in {config.state_directory}, keys in {config.key_directory}",
@@ -62,7 +64,8 @@ def describe(config: Config) -> dict[str, str | list[str]]:
         if forward is None
         else f"to {forward.host}:{forward.port} over mutual TLS, MQTT {forward.protocol}; "
         + ("encrypted to the MDSP" if settings.keys.encrypt else "encrypted if the MDSP's key file has a key for it"),
-        **_outlets(settings),
+        **_outlets(settings, encrypts=mdsp is not None and bool(mdsp.encryption)),
+        **_doors(config),
         "schedule": f"at most {settings.schedule.sessions} visits at once; by {settings.schedule.deadline} local",
         "bank": [f"{bank.name}: {', '.join(bank.lines)}" for bank in settings.modem_banks] or ["no banks of modems"],
         **_listening(settings),
@@ -74,16 +77,38 @@ def describe(config: Config) -> dict[str, str | list[str]]:
     }
 
 
-def _outlets(settings: Settings) -> dict[str, str | list[str]]:
-    """Say what else documents are written to."""
+def _mdsp_keys(config: Config) -> MdspKeySet | None:
+    """Return the MDSP's keys, if the configuration names a file of them. Raises `LocalTrouble` for one of no use."""
+    keys = config.settings.keys
+    return None if keys.mdsp is None else MdspKeys(config.path(keys.mdsp), require_encryption=keys.encrypt).load()
+
+
+def _outlets(settings: Settings, *, encrypts: bool) -> dict[str, str | list[str]]:
+    """Say what else documents are written to. Raises `UsageError` for files that could never be written."""
     said = []
     if (file := settings.outlet.file) is not None:
+        if settings.forward is None and not PLAIN.isdisjoint(file.forms) and encrypts:
+            raise UsageError(
+                "`outlet.file.forms`: documents are encrypted to the MDSP, and cannot be written in plain",
+                advice='`forms = ["sealed"]`, or take the key with "use": "enc" out of the file of `keys.mdsp`',
+            )
         forms = ", ".join(file.forms)
         way = f"copies as {forms}" if settings.forward is not None else f"{forms}, delivered {file.delivered}"
         said.append(f"{file.directory}: {way}, at most {file.budget_octets:,} octets")
     if settings.outlet.stdout:
         said.append("standard output of the service: a copy of each document")
     return {"outlet": said} if said else {}
+
+
+def _doors(config: Config) -> dict[str, str]:
+    """Say what the MDSP may ask, and where persons log in."""
+    said = {}
+    if (asked := config.settings.requests) is not None:
+        receiver = asked.receiver or config.agent_id
+        said["requests"] = f"of the MDSP to {receiver}, {asked.per_hour} an hour, a meter {asked.meter_per_day} a day"
+    if (console := config.settings.console) is not None:
+        said["console"] = f"{'https' if console.tls else 'http'}://{console.listen}"
+    return said
 
 
 def _listening(settings: Settings) -> dict[str, str | list[str]]:

@@ -13,6 +13,7 @@ from agent.config import load_config
 from agent.requests.answer import Answer
 from agent.requests.store import REQUESTS_FILE, Kept, RequestStore
 from agent.utc_text import utc_text
+from drivers.errors import printable
 
 DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 MOST = 10_000
@@ -42,13 +43,22 @@ def run(arguments: argparse.Namespace) -> int:
     rows = [
         (
             str(one["received_at"]),
-            *(str(one.get(name, "-")) for name in ("transaction_id", "action", "meter", "sender", "outcome")),
-            str(one.get("reading_id") or one.get("report_id") or one.get("reason") or one.get("route_id") or ""),
+            *(str(one.get(name, "-")) for name in ("transaction_id", "action")),
+            str(one.get("meter") or one.get("meter_id") or "-"),
+            *(str(one.get(name, "-")) for name in ("sender", "outcome")),
+            _detail(one),
         )
         for one in facts
     ]
     sys.stdout.write((table(header, rows) if rows else "the MDSP asked for nothing yet") + "\n")
     return 0
+
+
+def _detail(one: dict[str, Any]) -> str:
+    """Return what an answer is about: the document that was made, or why there is none."""
+    made = one.get("reading_id") or one.get("report_id")
+    why = ": ".join(str(one[name]) for name in ("reason", "detail") if name in one)
+    return printable(str(made or why or one.get("route_id") or ""))
 
 
 def _facts(kept: Kept, answer: Answer | None) -> dict[str, Any]:
@@ -66,6 +76,7 @@ def _facts(kept: Kept, answer: Answer | None) -> dict[str, Any]:
     }
     if answer is not None:
         facts |= {
+            "meter_id": answer.meter_id,
             "outcome": answer.outcome,
             "reason": answer.reason,
             "detail": answer.detail,

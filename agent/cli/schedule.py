@@ -20,6 +20,8 @@ from agent.clock.system import SystemClock
 from agent.config import Config, load_config
 from agent.errors import LocalTrouble
 from agent.held_password import let_go
+from agent.routes.safe_text import checked
+from agent.routes.standing import LONGEST_NAME
 from agent.schedule import EPOCH
 from agent.scheduling.asking import OUT_OF_CYCLE, order_out_of_cycle, request_for
 from agent.scheduling.overview import Shown, dues, overview
@@ -28,7 +30,7 @@ from agent.utc_text import utc_text
 
 DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 MOST_DAYS = 400
-LONGEST_REASON = 70
+LONGEST_REASON = 300
 LOOK_BACK = timedelta(days=1)
 
 
@@ -163,7 +165,8 @@ def _facts(one: Shown) -> dict[str, Any]:
 def _request(config: Config, arguments: argparse.Namespace, now: datetime) -> int:
     order = order_out_of_cycle(config, arguments.name, arguments.purpose, arguments.id)
     zone = config.settings.clock.zone
-    request = request_for(order, arguments.name, by=arguments.by, now=now, deadline=arguments.deadline, zone=zone)
+    by = checked(arguments.by, "--by", LONGEST_NAME)
+    request = request_for(order, arguments.name, by=by, now=now, deadline=arguments.deadline, zone=zone)
     store = ScheduleStore(config.state_directory / SCHEDULE_FILE, create=False)
     try:
         let_go(records_of(config), order)  # before the service takes the request up

@@ -16,6 +16,8 @@ import msgspec
 from agent.cli.show import table
 from agent.config import Config, load_config
 from agent.identity.present import own_public_keys
+from agent.routes.safe_text import checked
+from agent.routes.standing import LONGEST_NAME
 from agent.sealing import sealer_of
 from agent.spool import Entry, Spool
 from agent.spool_database import REPAIR
@@ -24,6 +26,7 @@ from agent.spool_restart import ChainRestart, Leave, restart_chain
 from agent.utc_text import utc_text
 from drivers.decimal_text import plain
 
+LONGEST_REASON = 1_000
 Verb = Callable[[Spool, Config, argparse.Namespace], Awaitable[int]]
 
 
@@ -166,11 +169,13 @@ async def _verify(spool: Spool, config: Config, arguments: argparse.Namespace) -
 
 
 def _restart_chain(config: Config, arguments: argparse.Namespace) -> int:
+    by = checked(arguments.by, "--by", LONGEST_NAME)
+    reason = checked(arguments.reason, "--reason", LONGEST_REASON)
     sealer, _mdsp = sealer_of(config)
     restarted = restart_chain(
         config.spool_file,
         sealer,
-        Leave(arguments.by, arguments.reason, arguments.after),
+        Leave(by, reason, arguments.after),
         agent_id=config.agent_id,
         now=datetime.now(UTC),
         keys=own_public_keys(config.key_directory),

@@ -112,8 +112,10 @@ class Forwarder:
                 self._reconnect.connected()
                 self._window.restart()
                 await self._converse(link)
+        except ForwardTrouble as err:
+            trouble = err
         except MrspError as err:
-            trouble = err if isinstance(err, ForwardTrouble) else ForwardTrouble(str(err), cause=Cause.LOCAL)
+            trouble = ForwardTrouble(err.message, cause=Cause.LOCAL, advice=err.advice)
         held_s = 0.0 if connected_at is None else loop.time() - connected_at
         return self._reconnect.failed(trouble, held_s=held_s)
 

@@ -26,7 +26,7 @@ class Cause(Enum):
     TIMED_OUT = "check the firewall; a refused client certificate can look like this too (`mrsp keys status`)"
     LOST = "the network or the broker went away; the agent tries again by itself"
     UNACKNOWLEDGED = "the broker takes the documents: see whether the MDSP runs and knows this agent's key"
-    LOCAL = "`mrsp doctor` looks at this device"
+    LOCAL = "`mrsp config check`, `mrsp keys status` and `mrsp spool status` look at this device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,6 @@ class ForwardTrouble(MrspError):
     exit_code = 3
     retry = True
 
-    def __init__(self, message: str, *, cause: Cause) -> None:
-        super().__init__(message, advice=cause.value)
+    def __init__(self, message: str, *, cause: Cause, advice: str = "") -> None:
+        super().__init__(message, advice=advice or cause.value)
         self.cause = cause

@@ -49,6 +49,11 @@ class Chain:
         return b"".join(one.public_bytes(Encoding.PEM) for one in self.certificates)
 
 
+def _said(error: Exception) -> str:
+    """Return what the library found, without the page that it advises to read."""
+    return str(error).splitlines()[0].partition(" See http")[0][:120]
+
+
 def check_chain(octets: bytes, *, keys: Sequence[DeviceKey], agent_id: str, now: datetime) -> Chain:
     """Return the chain in `octets` (PEM) if it is for one of `keys` and will work; raises `CertificateRefused`.
 
@@ -101,7 +106,7 @@ def parse_chain(octets: bytes) -> tuple[x509.Certificate, ...]:
         CryptographyDeprecationWarning,
     ) as err:
         raise CertificateRefused(
-            f"that is no PEM certificate chain: {str(err).splitlines()[0]:.120}",
+            f"that is no PEM certificate chain: {_said(err)}",
             advice="import what the CA issued, as PEM",
         ) from err
     if not 1 <= len(found) <= MAX_CERTIFICATES:

@@ -14,6 +14,7 @@ from agent.identity.install import settle
 from agent.identity.status import certificate_days, key_status
 
 LOOK_EVERY_S = 3600.0
+LOOK_AGAIN_S = 30.0  # while the time is not known
 
 _NUMBER = re.compile(r"\d+")  # the days left change in the middle of a day
 _log = logging.getLogger("agent.identity")
@@ -29,10 +30,10 @@ class IdentityWatch:
         self._said: tuple[date | None, tuple[str, ...]] = (None, ())
 
     async def run(self) -> None:
-        """Look now and every hour, until cancelled."""
+        """Look now and every hour, more often while the time is not known, until cancelled."""
         while True:
             await asyncio.to_thread(self.look)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(LOOK_AGAIN_S if self._now() is None else LOOK_EVERY_S)
 
     def look(self) -> tuple[str, ...]:
         """Return what the operator should be told today; logged as a warning once a day, and when it changes."""

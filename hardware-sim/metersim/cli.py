@@ -16,6 +16,7 @@ from metersim.precise_loop import precise_loop
 COMMANDS = {
     "meter": ("metersim.meter.command", "a meter on a pty or a TCP port"),
     "modem": ("metersim.modem.command", "a bank of modems, and meters behind telephone numbers"),
+    "lab": ("metersim.lab.command", "a laboratory: scenarios, and what a correct reader must find in their meters"),
     "truth": ("metersim.meter.truth_command", "what a correct reader must find in such a meter"),
     "pages": ("metersim.pages.command", "pages of meters as audio, for multimon-ng to hear"),
     "modbus": ("metersim.modbus.command", "Modbus meters behind one line: TCP, TLS, RTU over TCP, or RTU on a pty"),
@@ -66,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
         command = cast(Command, importlib.import_module(COMMANDS[chosen.command][0]))
         parser = argparse.ArgumentParser(prog=f"metersim {chosen.command}")
         command.add_arguments(parser)
-        args = parser.parse_args(argv[1:])
+        args = parser.parse_intermixed_args(argv[1:])
         with asyncio.Runner(loop_factory=precise_loop) as runner:
             return runner.run(_awaited(command.serve(args))) or 0
     except MrspError as error:

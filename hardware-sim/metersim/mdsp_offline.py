@@ -19,6 +19,7 @@ from typing import Any
 
 from joserfc.jwk import Key
 
+from drivers.errors import UsageError
 from metersim.mdsp_store import MdspStore
 from metersim.mdsp_verify import ID_FIELDS, Delivered, Refused, Registry, open_sealed, read_keys
 from metersim.pki import Pki
@@ -96,9 +97,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def serve(args: argparse.Namespace) -> int:
     """Print the report; 1 if anything does not hold."""
     pki = Pki(args.directory)
+    registry = Registry(pki.agents)
+    try:
+        registry.keys(args.agent)
+    except Refused as error:
+        raise UsageError(str(error), advice="`metersim pki` registers agents") from error
+    if args.export is not None and not args.export.is_dir():
+        raise UsageError(f"{args.export} is no directory", advice="give one that `mrsp spool export` wrote")
     decryption = [key for key in read_keys(pki.mdsp_private_jwks).keys if key.get("use") == "enc"]
     sealed = [*_stored(args.store, args.agent), *_exported(args.export)]
-    report = verify(args.agent, Registry(pki.agents), decryption, sealed)
+    report = verify(args.agent, registry, decryption, sealed)
     sys.stdout.write(json.dumps(report) + "\n")
     return 0 if report["sound"] else 1
 

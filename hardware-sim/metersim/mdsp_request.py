@@ -17,9 +17,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 from joserfc import jws
 from joserfc.jwk import ECKey, Key
 
+from drivers.errors import TransportError
 from metersim.mdsp import Trouble, add_broker_arguments, config_of, mdsp_client
 from metersim.mdsp_store import MdspStore
 from metersim.mdsp_verify import read_keys
@@ -90,8 +92,12 @@ async def serve(args: argparse.Namespace) -> int:
         valid = timedelta(seconds=args.valid)
         request, token = issue(_content(args), key, now=now, valid=valid, route=_route(args))
         store.asked(request["jti"], request, token, now)
-        async with mdsp_client(config, f"mdsp-request-{request['jti'][:8]}") as client:
-            await client.publish(f"mdsp/v1/{args.agent}/requests", token, qos=1)
+        try:
+            async with mdsp_client(config, f"mdsp-request-{request['jti'][:8]}") as client:
+                await client.publish(f"mdsp/v1/{args.agent}/requests", token, qos=1)
+        except aiomqtt.MqttError as error:
+            said = f"the broker {config.host}:{config.port} does not take the request: {error}"
+            raise TransportError(said, advice="`--broker HOST:PORT` says where it is") from error
         _say({"jti": request["jti"], "transaction_id": request["transaction_id"]})
         return 0
     finally:

@@ -137,6 +137,15 @@ async def test_what_brought_a_session_about(tmp_path: Path, order: Order, called
     assert (begun["came"], ended["result"]) == (came, "failed")  # nothing was read
 
 
+async def test_who_asked_for_a_session_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "audit.jsonl"
+    async with session_of(sessions(path), ORDER, asked_by="A. Smith\x1b[2J"):
+        pass
+    assert entries(path)[0]["asked_by"] == "A. Smith\\x1b[2J"
+    assert main(["audit", "list", "--audit-log", str(path)]) == 0
+    assert "final, for A. Smith\\x1b[2J, 4711" in capsys.readouterr().out
+
+
 async def test_without_a_log_a_session_is_nothing() -> None:
     async with session_of(None, ORDER) as session:
         session.took(reading())

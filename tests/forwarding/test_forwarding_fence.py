@@ -19,6 +19,7 @@ from agent.forward.forwarder import Forwarder
 from agent.forward.mqtt import MqttDialer
 from agent.forward.over_mqtt import mqtt_forwarder
 from agent.forward.reconnect import LinkState
+from agent.forward.trouble import Cause, ForwardTrouble
 from agent.forward.window import SendWindow
 from agent.instance import Instance
 from agent.spool import Spool
@@ -192,3 +193,5 @@ async def test_it_is_local_trouble_with_something_to_do() -> None:
         async with FencedDial(wire.dial, wire, NEW, agent_id=AGENT)(b"{}"):
             pass
     assert "mrsp backup takeover" in caught.value.advice
+    told = ForwardTrouble(caught.value.message, cause=Cause.LOCAL, advice=caught.value.advice)
+    assert str(told) == str(caught.value)

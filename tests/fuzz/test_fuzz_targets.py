@@ -14,7 +14,7 @@ from tests.fuzz.registry import TARGETS
 from tests.fuzz.target import Target
 
 FOUND = Path(__file__).parent / "found"
-SLOW = {"meter": 40}  # examples, where one takes a tenth of a second
+SLOW = {"meter": 25}  # examples, where one takes a tenth of a second
 TOKENS = (
     b"\0",
     b"\1",

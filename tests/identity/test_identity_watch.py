@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from agent.identity.install import import_certificate, start_rotation
 from agent.identity.request import certificate_request
-from agent.identity.watch import IdentityWatch
+from agent.identity.watch import LOOK_AGAIN_S, LOOK_EVERY_S, IdentityWatch
 from agent.keys import DeviceKey
 from tests.identity.identity_kit import AGENT, NOW, Authority
 
@@ -46,6 +47,31 @@ def test_expiry_is_said_once_a_day_from_thirty_days_on(
     assert len(caplog.records) in range(95 - first, 95 - first + 3)
     assert watch.days_left() == -5
     assert "expired on 2027-02-19" in caplog.text
+    assert "mrsp keys renew" in caplog.text
+
+
+async def test_expiry_is_said_as_soon_as_the_time_is_known(
+    keys: Path,
+    made: DeviceKey,
+    issuing: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    certify(keys, made, issuing, days=1)
+    clock = Calendar()
+    clock.now = None
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        clock.now = NOW
+        if len(waits) == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    with pytest.raises(asyncio.CancelledError):
+        await IdentityWatch(keys, keys / "device-cert.pem", clock).run()
+    assert waits == [LOOK_AGAIN_S, LOOK_EVERY_S]
     assert "mrsp keys renew" in caplog.text
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from joserfc.jwk import ECKey
 
+from agent import outlet
 from agent.cmep import Dialect, parsed
 from agent.forward.file import write_document
 from agent.keys import import_jwk, load_device_key
@@ -150,6 +154,58 @@ async def test_lines_on_standard_output(tmp_path: Path, capfdbinary: pytest.Capt
         await spool.copies[0].recover(spool)
     lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
     assert sorted(line["reading_id"] for line in lines) == [f"r{number}" for number in range(5)]
+
+
+class _Pipe:
+    """Standard output of the service: a pipe whose other end somebody holds."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe()
+
+    def fileno(self) -> int:
+        return self._writer
+
+    def fill(self) -> None:
+        os.set_blocking(self._writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(self._writer, bytes(4096))
+        os.set_blocking(self._writer, True)
+
+
+async def test_a_reader_that_goes_away_keeps_nothing_out_of_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipe = _Pipe()
+    os.close(pipe.reader)
+    async with await open_spool(tmp_path, device_key(tmp_path)) as spool:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        spool.copies = (LineCopies(),)
+        await add(spool, "r1", "r2")
+        monkeypatch.undo()
+        assert (await spool.status()).depth == 2
+    os.close(pipe.fileno())
+    assert [one.getMessage() for one in caplog.records] == [
+        "r1 is not on standard output, nor what follows: [Errno 32] Broken pipe"
+    ]
+
+
+async def test_a_reader_that_stops_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipe = _Pipe()
+    pipe.fill()
+    monkeypatch.setattr(outlet, "PATIENCE_S", 0.01)
+    async with await open_spool(tmp_path, device_key(tmp_path)) as spool:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        spool.copies = (LineCopies(),)
+        await add(spool, "r1", "r2")  # waits for neither
+        monkeypatch.undo()
+        assert (await spool.status()).depth == 2
+    os.close(pipe.reader)  # ends the write that waits
+    assert [one.getMessage() for one in caplog.records] == [
+        "r1 is not on standard output, nor what follows: nobody reads it"
+    ]
 
 
 async def test_names_and_settings_are_checked(tmp_path: Path) -> None:

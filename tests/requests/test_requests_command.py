@@ -46,9 +46,10 @@ async def test_requests_are_listed_with_their_answers(
         ("2", "settled", "refused", "not_contracted"),
         ("1", "open", "accepted", None),
     ]
+    assert listed["requests"][2]["meter_id"] == "other"
     assert run("--config", config, "--limit", "2") == 0
     listing = capsys.readouterr().out
-    assert "malformed" in listing
+    assert "malformed: " in listing
     assert "R-1" in listing
 
 

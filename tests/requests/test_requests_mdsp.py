@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from agent.requests.message import authenticate
 from agent.seal import ChainHead, Sealer
 from agent.spool import Spool
 from metersim import mdsp_offline, mdsp_request
+from metersim.cli import main
 from metersim.mdsp_offline import verify
 from metersim.mdsp_store import MdspStore, Verdict
 from metersim.mdsp_verify import Refused, Registry, open_sealed, read_keys
@@ -169,6 +171,18 @@ async def test_an_export_is_verified_offline(pki: Pki, tmp_path: Path, capsys: p
     found = json.loads(capsys.readouterr().out)["findings"]
     assert len(found) == 2
     assert "0000000002-r2.jwe: it is link 3, r3" in found
+
+
+def test_the_commands_of_the_contract(pki: Pki, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = asyncio.run(exported(pki, tmp_path, 1))
+    assert main(["verify", str(pki.directory), "--agent", AGENT, str(directory)]) == 0
+    assert json.loads(capsys.readouterr().out)["links"] == 1
+    assert main(["verify", str(pki.directory), "--agent", "gw-9", str(directory)]) == 2
+    assert "gw-9 is not registered" in capsys.readouterr().err
+    assert main(["verify", str(pki.directory), "--agent", AGENT, str(tmp_path / "no")]) == 2
+    asked = ["request", str(pki.directory), "--agent", AGENT, "--meter", "1", "--broker", "localhost:1"]
+    assert main(asked) == 3
+    assert "does not take the request" in capsys.readouterr().err
 
 
 async def test_a_chain_that_was_forged_with_the_right_key_is_found(pki: Pki) -> None:

@@ -99,8 +99,8 @@ def brings(monkeypatch: pytest.MonkeyPatch, what: Outcome | Exception) -> list[d
     """Let every visit end with `what`; return how they were called."""
     calls: list[dict[str, Any]] = []
 
-    async def visit(order: Order, _box: object, **more: Any) -> Outcome:
-        calls.append({"order": order, **more})
+    async def visit(order: Order, box: object, **more: Any) -> Outcome:
+        calls.append({"order": order, "box": box, **more})
         if isinstance(what, Exception):
             raise what
         return what
@@ -238,6 +238,7 @@ async def test_a_request_is_expected_by_the_ledger_and_read_by_its_own_order(
     calls = brings(monkeypatch, visited())
     assert await place.attend(read) == "r-1"
     assert calls[0]["order"].purpose == "final"
+    assert calls[0]["box"].asked_by == request.requested_by
     day = BEGIN.astimezone(DENVER).date()
     period = Period(day, day, DENVER)
     found = figures(place.ledger.entries(period.begin, period.end), period, utc(2026, 3, 7, 4))

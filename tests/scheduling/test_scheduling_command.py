@@ -150,6 +150,12 @@ def test_a_request_that_makes_no_sense_is_refused(config: Path, store: ScheduleS
         request_for(load_config(config).settings.meters[0].order(), "house", by="x", now=BEGIN)
 
 
+@pytest.mark.parametrize("who", ["", " ", "a\x1b[2J", "a\nb", "a" * 201])
+def test_who_asks_has_a_name(config: Path, who: str) -> None:
+    with pytest.raises(UsageError, match="--by"):
+        run(config, "request", "house", "--by", who)
+
+
 @pytest.mark.parametrize("deadline", ["tomorrow", "2026-03-01T00:00:00"])
 def test_a_deadline_is_a_moment(config: Path, deadline: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -50,6 +50,7 @@ def test_a_damaged_spool_is_named_and_started_again(config: Path, capsys: pytest
     said = capsys.readouterr().err
     assert "damaged" in said
     assert "restart-chain" in said
+    assert main(["spool", "restart-chain", "--config", str(config), "--by", "", "--reason", "x"]) == 2
     assert main(["spool", "restart-chain", "--config", str(config), *LEAVE]) == 0
     out = capsys.readouterr().out
     assert "10 waiting documents are carried over as they were" in out

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import ECKey
 
 from agent.cli.main import COMMANDS, main
 
@@ -82,6 +83,37 @@ def test_config_check_looks_up_everything_that_is_named(
     config.write_text(CONFIG + line + "\n")
     assert main(["config", "check", str(config)]) in {2, 6}
     assert message in capsys.readouterr().err
+
+
+def test_config_check_looks_at_the_mdsp_s_keys(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = '[agent]\nagent_id = "gw-0001"\n[keys]\nmdsp = "mdsp.jwks"\n[outlet.file]\ndirectory = "out"\n'
+    config.write_text(text)
+    assert main(["config", "check", str(config)]) == 6
+    assert "mdsp.jwks" in capsys.readouterr().err
+    keys = [ECKey.generate_key("P-256").as_dict(private=False) | {"use": use} for use in ("sig", "enc")]
+    (tmp_path / "mdsp.jwks").write_text(json.dumps({"keys": keys[:1]}))
+    assert main(["config", "check", str(config)]) == 0
+    assert "out: json, delivered when acknowledged" in capsys.readouterr().out
+    (tmp_path / "mdsp.jwks").write_text(json.dumps({"keys": keys}))
+    assert main(["config", "check", str(config)]) == 2
+    assert 'forms = ["sealed"]' in capsys.readouterr().err
+
+
+def test_config_check_says_what_may_be_asked_and_where_persons_log_in(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = ECKey.generate_key("P-256").as_dict(private=False) | {"use": "sig"}
+    (tmp_path / "mdsp.jwks").write_text(json.dumps({"keys": [key]}))
+    config.write_text(
+        '[agent]\nagent_id = "gw-0001"\n[keys]\nmdsp = "mdsp.jwks"\n[requests]\nreceiver = "ACME"\n[console]\n'
+        '[forward]\nhost = "b.example"\nca = "ca"\ncertificate = "c"\nkey = "k"\n'
+    )
+    assert main(["config", "check", str(config)]) == 0
+    out = capsys.readouterr().out
+    assert "requests   of the MDSP to ACME, 120 an hour, a meter 24 a day\n" in out
+    assert "console    http://127.0.0.1:8443\n" in out
 
 
 def test_keys_are_made_once_and_inspected(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
