@@ -76,7 +76,7 @@ class Van:
         self._troubles: dict[str, tuple[str, str]] = {}  # of ears that do not listen: what is wrong, what to do
         self._rows: dict[Key, VanMeter] = {}
         self._ear_of: dict[Key, _Ear] = {}
-        self._changed: OrderedDict[Key, int] = OrderedDict()  # the version of each row, the newest last
+        self._changed: OrderedDict[Key, int] = OrderedDict()  # the versions of rows, the newest last
         self._states: Counter[State] = Counter()
         self._version = 0
         self._epoch = secrets.token_hex(4)
@@ -94,7 +94,7 @@ class Van:
         self._ears[name] = ear
         for number, planned in enumerate(plan.meters, start=1):
             self._ear_of[planned.key] = ear
-            self._put(VanMeter(planned, number, 0, spot=_surveyed(planned)))
+            self._place(VanMeter(planned, number, self._version, spot=_surveyed(planned)))
         self._epoch = secrets.token_hex(4)
         self._bell.ring()
         return lambda board: self._tick(ear, board)
@@ -248,17 +248,22 @@ class Van:
         )
 
     def _put(self, row: VanMeter) -> None:
+        """Take a row in place of the one before: it is new to whoever watches."""
+        self._version += 1
+        self._place(replace(row, version=self._version))
+        self._changed[row.key] = self._version
+        self._changed.move_to_end(row.key)
+
+    def _place(self, row: VanMeter) -> None:
         """Take a row in place of the one before, with its mark."""
         key, mark = row.key, self._marked.get(row.key)
-        self._version += 1
-        in_force = mark if mark is not None and mark.cycle == self._ear_of[key].began else None
-        row = replace(row, mark=in_force, version=self._version)
+        if mark is not None or row.mark is not None:
+            in_force = mark is not None and mark.cycle == self._ear_of[key].began
+            row = replace(row, mark=mark if in_force else None)
         if (before := self._rows.get(key)) is not None:
             self._states[before.state] -= 1
         self._states[row.state] += 1
         self._rows[key] = row
-        self._changed[key] = self._version
-        self._changed.move_to_end(key)
 
     def _look_again(self, key: Key) -> None:
         """A mark came or went."""
@@ -275,7 +280,8 @@ class Van:
         """Forget the meters of an ear."""
         for key in [key for key, ear in self._ear_of.items() if ear.name == name]:
             self._states[self._rows.pop(key).state] -= 1
-            del self._ear_of[key], self._changed[key]
+            del self._ear_of[key]
+            self._changed.pop(key, None)
 
 
 def _surveyed(planned: PlannedMeter) -> Spot | None:

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 WINDOW = 6  # octets in a row of a secret are a leak
-_JWS = re.compile(rb"[A-Za-z0-9_-]{16,}\.([A-Za-z0-9_-]{16,})\.[A-Za-z0-9_-]{16,}")
+_STRETCH = 65_536  # octets that are looked at together
+_JWS = re.compile(rb"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}\.([A-Za-z0-9_-]{16,})\.[A-Za-z0-9_-]{16,}")
 _GZIP = b"\x1f\x8b\x08"
 
 
@@ -52,23 +53,38 @@ class Secret:
 
 def found_in(content: bytes, secrets: list[Secret]) -> set[tuple[str, str]]:
     """Return the secrets in `content` and how each is written there."""
-    layers = [content, *_inflated(content), *_sealed(content)]
+    begins: dict[bytes, list[tuple[str, str, bytes]]] = {}
+    for secret in secrets:
+        for form, octets in secret.forms():
+            begins.setdefault(octets[:WINDOW], []).append((secret.name, form, octets))
     return {
-        (secret.name, form)
-        for layer in layers
-        for secret in secrets
-        for form, octets in secret.forms()
+        (name, form)
+        for layer in (content, *_inflated(content), *_sealed(content))
+        for begin in _begun(layer, begins)
+        for name, form, octets in begins[begin]
         if octets in layer
     }
+
+
+def _begun(layer: bytes, begins: Iterable[bytes]) -> set[bytes]:
+    """Return those of the `begins`, of `WINDOW` octets each, that are in a layer: quicker than a search for each."""
+    found: set[bytes] = set()
+    for start in range(0, len(layer), _STRETCH):
+        end = min(start + _STRETCH, len(layer) - WINDOW + 1)
+        found |= {layer[at : at + WINDOW] for at in range(start, end)}.intersection(begins)
+    return found
 
 
 def files_with(directory: Path, secrets: list[Secret]) -> dict[str, set[tuple[str, str]]]:
     """Return the files below `directory`, by name, with a secret in their content or in the name."""
     found: dict[str, set[tuple[str, str]]] = {}
+    known: dict[bytes, set[tuple[str, str]]] = {b"": set()}  # by content: of much there are copies
     for path in sorted(directory.rglob("*")):
         name = str(path.relative_to(directory))
         content = path.read_bytes() if path.is_file() else b""
-        if told := found_in(name.encode() + b"\n" + content, secrets):
+        if content not in known:
+            known[content] = found_in(content, secrets)
+        if told := known[content] | found_in(name.encode(), secrets):
             found[name] = told
     return found
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ import pytest
 
 from agent.identity.install import next_keys
 from agent.keys import load_tls_key
-from metersim.meter.scenario_file import load_scenario
 from tests.system.secret_search import Secret, family_of, files_with, found_in, process_tells
 from tests.system.world import metersim, simulator
+from tests.young_meters import young_file
 
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 MOSQUITTO_PASSWD = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
@@ -188,10 +189,7 @@ class Run:
 
 def scenario(root: Path, name: str, base: str, secret: bytes) -> str:
     """Write a scenario whose meter takes this password alone."""
-    text = (
-        Path(sys.modules[load_scenario.__module__].__file__ or "").parents[1] / "scenarios" / f"{base}.toml"
-    ).read_text()
-    path = root / f"{name}.toml"
+    path, text = root / f"{name}.toml", young_file(base, datetime.now(UTC))
     path.write_text(
         f"{text}\n[psem]\nlockout = 0\npasswords = [{{ password = {json.dumps(secret.decode())}, level = 1 }}]\n"
     )
@@ -240,10 +238,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 @contextmanager
 def _with_password(directory: Path, base: str, secret: bytes, how: list[str]) -> Iterator[str]:
-    source = Path(sys.modules[load_scenario.__module__].__file__ or "").parents[1] / "scenarios" / f"{base}.toml"
     passwords = f"passwords = [{{ password = {json.dumps(secret.decode())}, level = 1 }}]"
     path = directory / f"{base}-secret.toml"
-    path.write_text(re.sub(r"(?m)^passwords = .*$", lambda _found: passwords, source.read_text()))
+    path.write_text(re.sub(r"(?m)^passwords = .*$", lambda _found: passwords, young_file(base, datetime.now(UTC))))
     with simulator("meter", "--scenario", str(path), *how) as address:
         yield address
 

@@ -4,20 +4,24 @@
 
 (() => {
   const PING_MS = 5 * 60 * 1000;
-  const dialog = document.getElementById("over-again");
-  const form = dialog.querySelector("form");
-  const [name, password] = ["name", "password"].map((one) => form.querySelector(`[name=${one}]`));
-  const said = form.querySelector("[role=alert]");
   let wanted = null; // what is done when the person is back
 
+  const part = (name) => document.querySelector(`#over-again ${name}`); // looked up anew: the page may be another one now
   const lost = () => htmx.trigger(document.body, "htmx:sendError");
 
+  const say = (text) => {
+    const place = part("[role=alert]");
+    place.textContent = text;
+    place.hidden = !text;
+  };
+
   const ask = (then) => {
+    const dialog = document.getElementById("over-again");
     wanted = then ?? wanted;
     if (dialog.open) return;
-    said.hidden = true;
+    say("");
     dialog.showModal();
-    password.focus();
+    part("[name=password]").focus();
   };
 
   // Whether the box answers and knows the person: "here", "over", "lost". It is a sign of the person too.
@@ -34,9 +38,9 @@
   const tokenOf = (found) => found.querySelector("[name=csrf]").value;
 
   // Log in as the login page does; return why not, in the console's words, or nothing.
-  const enter = async () => {
+  const enter = async (name, password) => {
     const csrf = tokenOf(await page(await fetch("/login")));
-    const body = new URLSearchParams({ csrf, name: name.value, password: password.value });
+    const body = new URLSearchParams({ csrf, name, password });
     const answer = await fetch("/login", { method: "POST", body, redirect: "manual" });
     if (answer.type !== "opaqueredirect") return (await page(answer)).querySelector(".error").textContent;
     const token = tokenOf(await page(await fetch("/account")));
@@ -45,26 +49,29 @@
     return "";
   };
 
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  const logIn = async () => {
+    const password = part("[name=password]");
     try {
-      said.textContent = await enter();
+      say(await enter(part("[name=name]").value, password.value));
     } catch {
-      said.textContent = document.body.dataset.lost;
+      say(document.body.dataset.lost);
     }
-    said.hidden = !said.textContent;
     password.value = "";
-    if (said.hidden) dialog.close("in");
+    if (part("[role=alert]").hidden) document.getElementById("over-again").close("in");
     else password.focus();
+  };
+
+  document.addEventListener("click", ({ target }) => {
+    if (target.id === "again-later") document.getElementById("over-again").close("later");
   });
 
-  form.querySelector("#again-later").addEventListener("click", () => dialog.close("later"));
-  dialog.addEventListener("close", () => {
+  document.addEventListener("close", ({ target }) => {
+    if (target.id !== "over-again") return;
     const then = wanted;
     wanted = null;
-    if (dialog.returnValue === "in") then?.();
-    dialog.returnValue = "";
-  });
+    if (target.returnValue === "in") then?.();
+    target.returnValue = "";
+  }, { capture: true }); // it does not bubble
 
   // What htmx sends: a form that is kept while it is typed is sent again, a button is pressed again.
   document.addEventListener("htmx:responseError", ({ detail: { xhr, requestConfig } }) => {
@@ -75,9 +82,9 @@
   // A form that leads to another page is sent when the box is there and knows the person.
   const sure = new WeakSet();
   const asking = new WeakSet();
-  const send = (target, submitter) => {
-    sure.add(target);
-    target.requestSubmit(submitter);
+  const send = (form, submitter) => {
+    sure.add(form);
+    form.requestSubmit(submitter);
   };
   document.addEventListener("submit", async (event) => {
     const { target, submitter } = event;
@@ -85,11 +92,14 @@
     event.preventDefault();
     if (asking.has(target)) return;
     asking.add(target);
-    const how = await standing();
+    if (target.closest("#over-again")) await logIn();
+    else {
+      const how = await standing();
+      if (how === "here") send(target, submitter);
+      else if (how === "over") ask(() => send(target, submitter));
+      else lost();
+    }
     asking.delete(target);
-    if (how === "here") send(target, submitter);
-    else if (how === "over") ask(() => send(target, submitter));
-    else lost();
   });
 
   // Who types is there, though the box hears nothing of it: tell it now and then, so that the login lasts.
