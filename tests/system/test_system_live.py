@@ -26,7 +26,7 @@ async def read(meter: RunningMeter, scenario: str) -> MeterData:
 
 @pytest.mark.parametrize("scenario", ["profile-35d", "commercial-4ch", "descending-fifo-2008", "residential-tou"])
 async def test_every_interval_of_a_running_meter_is_one_that_it_stored(scenario: str) -> None:
-    async with running_meter(young(scenario, NOW), now=NOW, rate=3600) as meter:  # an hour of metering in each second
+    async with running_meter(young(scenario, NOW), now=NOW, rate=1800) as meter:  # two intervals end in each second
         before = meter.truth()
         data = await read(meter, scenario)
         after = meter.truth()
