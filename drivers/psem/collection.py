@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
-from drivers.c1219 import Context
+from drivers.c1219 import Context, Decoded
 from drivers.c1219.clock import clock_of
 from drivers.c1219.times import MeterTimes
 from drivers.data import Problem
@@ -33,12 +33,21 @@ class News:
     site_zone: tzinfo | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SetRead:
+    """What the blocks of one data set were read by: ST63 as it was then, and when the newest of them was in."""
+
+    status: Decoded
+    at_ns: int | None
+
+
 @dataclass(slots=True)
 class Collection:
     """What has been brought home so far.
 
     Blocks that were read in part have 00 in place of the octets that were not; `taken` says how many of their newest
     intervals are there, and `first_end` which interval is the first to report: those before it were for comparing.
+    A meter goes on storing: ST63 as another set saw it may be a later one than the blocks of this set are of.
     """
 
     context: Context
@@ -51,9 +60,14 @@ class Collection:
     problems: list[Problem] = field(default_factory=list)
     failures: dict[str, MrspError] = field(default_factory=dict)  # by table: why it is not here
     clock: ClockLook | None = None
-    profile_ns: int | None = None  # when the newest block was in
+    profile: dict[int, SetRead] = field(default_factory=dict)  # by data set
     digits: int | None = None  # that the display shows, where the profile knows the place
     news: News | None = None
+
+    def of_set(self, data_set: int) -> Context:
+        """Return the tables with ST63 as it was when the blocks of this data set were read."""
+        read = self.profile.get(data_set)
+        return self.context if read is None else self.context.with_table(read.status)
 
     def meter_time(self, times: MeterTimes, at_ns: int | None) -> datetime | None:
         """Return what the meter's clock showed at a moment of the monotonic clock; None if it was not read."""

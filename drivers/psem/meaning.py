@@ -97,11 +97,12 @@ def _unset_clock(context: Context) -> Problem | None:
 def _blocks(collection: Collection, times: MeterTimes) -> tuple[list[IntervalBlock], list[Problem]]:
     blocks: list[IntervalBlock] = []
     problems: list[Problem] = []
-    now = collection.meter_time(times, collection.profile_ns)
     for data_set, octets in collection.blocks.items():
         taken, first_end = collection.taken.get(data_set), collection.first_end.get(data_set)
+        read = collection.profile.get(data_set)
+        now = collection.meter_time(times, read.at_ns if read is not None else None)
         try:
-            found, odd = interval_blocks(collection.context, times, data_set, octets, now=now, taken=taken)
+            found, odd = interval_blocks(collection.of_set(data_set), times, data_set, octets, now=now, taken=taken)
         except DataError as error:
             problems.append(Problem(f"ST{63 + data_set}", str(error)))
         else:

@@ -22,8 +22,10 @@ from drivers.c1219.newest import (
 )
 from drivers.c1219.profile import elements, interval_blocks
 from drivers.c1219.profile_data import sample_places
+from drivers.c1219.settled import settled
 from drivers.c1219.times import MeterTimes
 from drivers.errors import DataError, MrspError
+from drivers.psem.collection import SetRead
 from drivers.psem.fetching import NOT_TO_BE_HAD, Fetcher
 from drivers.psem.runs import REQUEST, Blocks, Run, merged
 from drivers.psem.services import table_name
@@ -47,9 +49,16 @@ class SetReader:
         self._set = DATA_SETS[table]
         self._wanted = Stretches((), all=False)
         self._lost = False
+        self._read_ns: int | None = None  # when the newest octets were in
 
     async def read(self) -> None:
         """Read what is wanted. Raises what costs the set as well as what breaks the session, with what came kept."""
+        try:
+            await self._read()
+        finally:
+            self._collection.profile[self._set] = SetRead(self._context.decoded(STATUS), self._read_ns)
+
+    async def _read(self) -> None:
         self._layout = await self._find_layout()
         self._blocks = Blocks(self._layout.size)
         goal = self._goal()
@@ -57,7 +66,7 @@ class SetReader:
             try:
                 doubt = await self._newest(goal)
             except MrspError:
-                self._keep_known()
+                self._keep_known(self._settled())
                 raise
             if doubt is None:
                 return
@@ -118,12 +127,19 @@ class SetReader:
         found = self._collection.blocks[self._set] = {}
         wanted = elements(self._context, self._set)
         for _ in range(_MOST_ROUNDS):
-            await self._whole_blocks(wanted, found)
-            wanted = await self._grown()
-            if not wanted:
+            try:
+                await self._whole_blocks(wanted, found)
+                grown = await self._grown()
+            except MrspError:
+                self._leave_out_unsettled(found)
+                raise
+            if grown is None:
+                self._leave_out_unsettled(found)
+            if not grown:
                 if not self._lost:
                     self._collection.complete.add(self._name)
                 return
+            wanted = grown
             for element in wanted:
                 found.pop(element, None)
         note = f"the meter stored new intervals in each of {_MOST_ROUNDS} readings; the blocks that grew are left out"
@@ -141,7 +157,7 @@ class SetReader:
                 reason = "not asked for: the table has ended before them"
                 self._fetcher.remark(f"{self._name} {len(wanted) - done} more blocks", reason, lost=True)
                 break
-        self._collection.profile_ns = self._fetcher.monotonic_ns()
+        self._read_ns = self._fetcher.monotonic_ns()
 
     async def _run(self, start: int, count: int, done: int, total: int) -> bytes:
         """Read `count` blocks from element `start`; where the table ends too early, those that are whole."""
@@ -168,12 +184,37 @@ class SetReader:
             return first
         return first + await self._run(start + half, count - half, done + half, total)
 
-    async def _grown(self) -> tuple[int, ...]:
-        """Look at ST63 again; return the elements that must be read again because the meter stored intervals since."""
+    def _settled(self) -> tuple[int, ...]:
+        """Return the elements whose blocks cannot have changed since ST63 was read, by the time that has passed."""
+        length = timedelta(minutes=self._limits.max_int_time)
+        now_ns = self._fetcher.monotonic_ns()
+        times = self._times
+        still = same_interval(
+            self._collection.meter_time(times, self._status_ns), self._collection.meter_time(times, now_ns), length
+        )
+        passed = 0 if still else timedelta(microseconds=(now_ns - self._status_ns) // 1000) // length + 1
+        return settled(elements(self._context, self._set), self._limits, self._status, passed)
+
+    def _leave_out_unsettled(self, found: dict[int, bytes]) -> None:
+        """Leave out the blocks that may have changed while they were read, where the meter cannot be asked any more."""
+        unsettled = found.keys() - set(self._settled())
+        for element in unsettled:
+            del found[element]
+        if unsettled:
+            note = f"ST63 could not be read again: {len(unsettled)} blocks that may have changed meanwhile are left out"
+            self._fetcher.remark(self._name, note, lost=True)
+            self._lost = True
+
+    async def _grown(self) -> tuple[int, ...] | None:
+        """Look at ST63 again; return the elements that must be read again because the meter stored intervals since.
+
+        None: it cannot be read again.
+        """
         old = self._status
-        self._status_ns = self._fetcher.monotonic_ns()
+        asked_ns = self._fetcher.monotonic_ns()
         if not await self._fetcher.table(STATUS):
-            return ()
+            return None
+        self._status_ns = asked_ns
         new = self._status
         if _pointers(old) == _pointers(new):
             return ()
@@ -199,6 +240,8 @@ class SetReader:
             except NOT_TO_BE_HAD as error:
                 verdict = Doubtful(str(error))
             grown = () if isinstance(verdict, Proven) and self._stood_still(length) else await self._grown()
+            if grown is None:
+                return Doubtful("ST63 could not be read again")
             if not grown:
                 if isinstance(verdict, Doubtful):
                     return verdict
@@ -220,7 +263,7 @@ class SetReader:
             return False
         return same_interval(
             self._collection.meter_time(self._times, self._status_ns),
-            self._collection.meter_time(self._times, self._collection.profile_ns),
+            self._collection.meter_time(self._times, self._read_ns),
             length,
         )
 
@@ -240,7 +283,7 @@ class SetReader:
                 times,
                 self._set,
                 {stretch.element: self._blocks.block(stretch.element) for stretch in self._wanted.blocks},
-                now=self._collection.meter_time(times, self._collection.profile_ns),
+                now=self._collection.meter_time(times, self._read_ns),
                 taken={stretch.element: stretch.taken for stretch in self._wanted.blocks},
             )
             full = self._status.nbr_valid_blocks >= self._limits.nbr_blks
@@ -294,11 +337,11 @@ class SetReader:
             )
             self._blocks.put(start, octets)
             done += end - start
-        self._collection.profile_ns = self._fetcher.monotonic_ns()
+        self._read_ns = self._fetcher.monotonic_ns()
 
     def _take(self, verdict: Proven | None, goal: Goal) -> None:
         """Keep what was read, proven to be what is new. None: nothing is stored."""
-        self._keep_known()
+        self._keep_known(elements(self._context, self._set))
         self._collection.complete.add(self._name)
         if verdict is not None:
             self._collection.first_end[self._set] = verdict.first_end
@@ -307,9 +350,10 @@ class SetReader:
         elif goal.memory is not None:
             self._fetcher.remark(self._name, "everything since the last read is gone: it holds no interval", lost=True)
 
-    def _keep_known(self) -> None:
-        """Keep the stretches that are here from end to end."""
-        known = [one for one in self._wanted.blocks if not self._blocks.missing(self._octets_of(one))]
+    def _keep_known(self, among: tuple[int, ...]) -> None:
+        """Keep the stretches of these elements that are here from end to end."""
+        stretches = [one for one in self._wanted.blocks if one.element in among]
+        known = [one for one in stretches if not self._blocks.missing(self._octets_of(one))]
         self._collection.blocks[self._set] = {one.element: self._blocks.block(one.element) for one in known}
         self._collection.taken[self._set] = {one.element: one.taken for one in known}
 

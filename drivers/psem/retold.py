@@ -24,10 +24,11 @@ from drivers.psem.collection import ClockLook, Collection
 from drivers.psem.meaning import meter_data
 from drivers.psem.overheard import Carrier, Overheard, Read
 from drivers.psem.pieces import Image, Piece
-from drivers.psem.retold_lists import Wanted, blocks_of, list_of
+from drivers.psem.retold_lists import SetAsRead, Wanted, blocks_of, list_of
 from drivers.psem.services import table_name
 
 CLOCKS = (52, 55)
+_STATUS = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +123,22 @@ def retell(overheard: Overheard, profile: Profile, *, site_zone: tzinfo | None, 
     data = meter_data(collection, profile, site_zone=site_zone)
     if 0 in context:
         times = MeterTimes.of(context, site_zone)
-        read_ns = max(
-            (piece.read.t_ns for table in DATA_TABLES if table in images for piece in images[table].pieces), default=0
-        )
-        blocks, problems = blocks_of(context, times, images, collection.meter_time(times, read_ns), hints.blocks)
+        read = [table for table in DATA_TABLES if table in images and images[table].pieces]
+        sets = [_set_as_read(collection, times, table, images[table], every.get(_STATUS, ())) for table in read]
+        blocks, problems = blocks_of(sets, times, hints.blocks)
         data = replace(data, blocks=tuple(blocks), problems=(*data.problems, *problems))
     pieces = {table: image.pieces for table, image in images.items()}
     return Retold(overheard, context, data, every, pieces, tuple(looks))
+
+
+def _set_as_read(
+    collection: Collection, times: MeterTimes, table: int, image: Image, statuses: Sequence[Version]
+) -> SetAsRead:
+    """Return a data set with the newest ST63 before its newest octets: the meter goes on storing."""
+    read_ns = max(piece.read.t_ns for piece in image.pieces)
+    before = [version for version in statuses if version.t_ns < read_ns]
+    context = _decoded(collection.context, _STATUS, before or statuses, {})
+    return SetAsRead(table, image, context, collection.meter_time(times, read_ns))
 
 
 def _versions(reads: Sequence[Read]) -> Iterator[Version]:

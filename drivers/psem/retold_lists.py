@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,27 +38,32 @@ def list_of(context: Context, table: int, image: Image) -> Decoded | None:
     return decoded if known == len(spans) else only_newest(decoded, known)
 
 
+@dataclass(frozen=True, slots=True)
+class SetAsRead:
+    """One data table as far as it was read, with ST63 as it was then and the time of the meter's clock (`now`)."""
+
+    table: int
+    image: Image
+    context: Context
+    now: datetime | None
+
+
 def blocks_of(
-    context: Context,
-    times: MeterTimes,
-    images: Mapping[int, Image],
-    now: datetime | None,
-    wanted: Mapping[int, Wanted] | None,
+    sets: Iterable[SetAsRead], times: MeterTimes, wanted: Mapping[int, Wanted] | None
 ) -> tuple[list[IntervalBlock], list[Problem]]:
     """Return the intervals of every data set that were read, and what is odd about them.
 
-    `now`: what the meter's clock showed then. `wanted`: only these, by data table; None: whatever was read.
+    `wanted`: only these, by data table; None: whatever was read.
     """
     blocks: list[IntervalBlock] = []
     problems: list[Problem] = []
-    for table, data_set in DATA_TABLES.items():
-        if table not in images or not images[table].pieces:
-            continue
+    for one in sets:
+        table, data_set = one.table, DATA_TABLES[one.table]
         try:
-            stored = _Stored.of(context, data_set, images[table])
+            stored = _Stored.of(one.context, data_set, one.image)
             taken = stored.taken(None if wanted is None else wanted.get(table, {}))
             octets = {element: stored.block(element) for element in taken}
-            made, odd = interval_blocks(context, times, data_set, octets, now=now, taken=taken)
+            made, odd = interval_blocks(one.context, times, data_set, octets, now=one.now, taken=taken)
         except DataError as error:
             problems.append(Problem(f"ST{table}", str(error)))
         else:

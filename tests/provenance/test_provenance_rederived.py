@@ -76,6 +76,16 @@ def test_over_a_bad_line_too(faults: tuple[str, ...], url: str) -> None:
     assert in_doubt(visit_to("closure-1997", *faults, url=url)) == ()
 
 
+@pytest.mark.parametrize("rate", [9000, 20000, 200000])
+@pytest.mark.parametrize("scenario", ["descending-fifo-2008", "commercial-4ch"])
+def test_of_a_meter_that_stores_intervals_while_it_is_read(scenario: str, rate: int, tmp_path: Path) -> None:
+    soon_full = START + timedelta(hours=15, minutes=15)  # set 1 of the first begins a block while set 3 is read
+    made = visited(scenario, tmp_path / "visit.rec", rate=rate, now=soon_full).rederived()
+    assert len({version.octets for version in made.retold.versions[63]}) > 1
+    found = recheck(made)
+    assert (found.agree, found.differences) == (found.values, ())
+
+
 HOURS = [1, 5, 27, 9 * 24]
 
 

@@ -118,13 +118,14 @@ def visited(
     order: Order | None = None,
     zone: str | None = None,
     password: bytes | None = None,
+    rate: int = 1,
     **task: object,
 ) -> Visited:
     """Visit a simulated meter and record it, as `mrsp read --record` does."""
     chosen = young(scenario, START) if isinstance(scenario, str) else scenario
     usual = PASSWORDS.get(scenario if isinstance(scenario, str) else "", b"00000000")
     secret = Secret(usual if password is None else password)
-    serving = Serving(chosen, now, seed=seed, faults=parse_faults(faults), rate=1)
+    serving = Serving(chosen, now, seed=seed, faults=parse_faults(faults), rate=rate)
 
     async def story() -> MeterData:
         wires: list[Wire] = []

@@ -47,7 +47,8 @@ async def test_every_interval_of_a_running_meter_is_one_that_it_stored(scenario:
     wrong = {key: got for key, got in found.items() if key[2] >= oldest_left and stored.get(key) != got}
     assert wrong == {}
     newest_before = max(end for block in before.blocks for end in block.ends)
-    assert max(end for _, _, end in found) >= newest_before
+    grew_too_fast = any("stored new intervals in each of" in problem.reason for problem in data.problems)
+    assert max(end for _, _, end in found) >= newest_before or grew_too_fast
 
 
 async def test_registers_only_leaves_profile_and_logs_alone() -> None:
