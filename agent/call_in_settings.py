@@ -48,7 +48,7 @@ class CallInSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     meters: Annotated[tuple[CallingMeter, ...], msgspec.Meta(min_length=1)]
     rings: Annotated[int, msgspec.Meta(ge=1, le=20)] = 1  # before a call is answered
     early: Text = "1h"  # a call that comes more than this before it is due is an alarm
-    most_call_s: Annotated[int, msgspec.Meta(ge=60, le=7200)] = 1800
+    most_call_s: Annotated[int, msgspec.Meta(ge=60, le=7200)] = 1800  # seconds; then the modem hangs up
 
     def __post_init__(self) -> None:
         for what, names in (("modems", self.modems), ("meters", tuple(meter.meter for meter in self.meters))):

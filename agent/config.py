@@ -41,6 +41,7 @@ from drivers.registry import scheme_of
 from drivers.toml_file import load_toml
 
 AgentId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]  # a level of MQTT topics
+GONE = {"gone": True}  # `extra` of a key that is no more, and only there to say what to write instead
 LONGEST_KEPT = timedelta(days=36_500)
 Duration = Annotated[str, msgspec.Meta(min_length=2, max_length=12)]
 
@@ -48,12 +49,12 @@ Duration = Annotated[str, msgspec.Meta(min_length=2, max_length=12)]
 class AgentSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who this agent is and where it keeps what must not be lost. Relative paths start at the configuration file."""
 
-    agent_id: AgentId
-    state_directory: Text = "/var/lib/mrsp"
-    profile_directories: tuple[Text, ...] = ()
-    rule_set_directories: tuple[Text, ...] = ()
+    agent_id: AgentId  # a level of MQTT topics: letters, digits, `.`, `_`, `-`; never changes
+    state_directory: Text = "/var/lib/mrsp"  # spool, keys, records: what must not be lost
+    profile_directories: tuple[Text, ...] = ()  # meter families of one's own: TOML files
+    rule_set_directories: tuple[Text, ...] = ()  # rule sets of one's own: TOML files
     code_set_directories: tuple[Text, ...] = ()  # what a person can say at a stop of a route
-    recording_directory: Text | None = None  # where it was before `[recordings]`: refused, with what to write instead
+    recording_directory: Annotated[Text | None, msgspec.Meta(extra=GONE)] = None
 
     def __post_init__(self) -> None:
         if self.recording_directory is not None:
@@ -74,13 +75,14 @@ class KeysSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SpoolSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The durable queue."""
 
+    # the spool's size at most; then new readings are refused, reports have a reserve
     budget_octets: Annotated[int, msgspec.Meta(ge=1_048_576)] = 1_073_741_824
 
 
 class RecordingsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The recordings of the visits, from which every value of a reading can be re-derived. Oldest go first."""
 
-    keep: Duration = "400d"
+    keep: Duration = "400d"  # e.g. 400d; a recording that a waiting document names is kept longer
     budget_octets: Annotated[int, msgspec.Meta(ge=1_048_576)] = 1_073_741_824  # compressed
     directory: Text | None = None  # default: `recordings` in the state directory
 
@@ -99,15 +101,15 @@ class MeterSection(Order, frozen=True, kw_only=True, forbid_unknown_fields=True,
     When: `cycle`, or `every` with `at`, or as its `route` says, else once a day.
     """
 
-    name: Text
-    route: Text | None = None
-    every: Duration | None = None
+    name: Text  # how the schedule and the log call it
+    route: Text | None = None  # of `[[routes]]`: what is not said here is taken from it
+    every: Duration | None = None  # e.g. 15m, 1d: the grid of its reads
     at: Duration | None = None  # offset of the grid, e.g. every = "1d", at = "6h" reads at 06:00 UTC
     cycle: CycleText | None = None  # by the site's clock, e.g. "daily at 00:15", "monthly on business day 1 at 06:00"
     call_window: Text | None = None  # e.g. "22:00-05:00", the site's time: no visit outside
     call_days: Text | None = None  # on which the window begins, e.g. "mon-fri"
     deadline: Text | None = None  # local, of the day on which a read falls due, e.g. "21:00"
-    longest_call: Duration | None = None
+    longest_call: Duration | None = None  # a visit is ended after it
 
     def __post_init__(self) -> None:
         if self.cycle is not None and (self.every is not None or self.at is not None):

@@ -45,11 +45,11 @@ class PastRegister(_Record, frozen=True):
     """A cumulative register as it was billed from last: `value` in the unit that `quantity` names, at `at`."""
 
     quantity: Quantity  # as the reading names it, e.g. `kWh`
-    value: Decimal
-    at: Moment
-    direction: Direction = "delivered"
+    value: Decimal  # in that unit
+    at: Moment  # when it was read
+    direction: Direction = "delivered"  # of the energy
     tier: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0  # 0: total
-    phase: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    phase: Annotated[str, msgspec.Meta(max_length=20)] = ""  # empty: all together
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,12 +60,12 @@ class PastRegister(_Record, frozen=True):
 class PastPeriod(_Record, frozen=True):
     """A past billing period of one quantity. `peak_demand` is of the power that belongs to it: kW to kWh."""
 
-    start: Moment
-    end: Moment
-    usage: Decimal | None = None
-    peak_demand: Decimal | None = None
-    quantity: Quantity = "kWh"
-    direction: Direction = "delivered"
+    start: Moment  # RFC 3339, with zone
+    end: Moment  # RFC 3339, with zone
+    usage: Decimal | None = None  # in the unit of `quantity`
+    peak_demand: Decimal | None = None  # in the unit of its power
+    quantity: Quantity = "kWh"  # as the reading names it
+    direction: Direction = "delivered"  # of the energy
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,9 +82,9 @@ class PastPeriod(_Record, frozen=True):
 class PastMultiplier(_Record, frozen=True):
     """What a cumulative register must be multiplied by, on record: from `raw` to `value` of the reading."""
 
-    multiplier: Decimal
-    quantity: Quantity = "kWh"
-    direction: Direction = "delivered"
+    multiplier: Decimal  # above 0
+    quantity: Quantity = "kWh"  # as the reading names it
+    direction: Direction = "delivered"  # of the energy
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,15 +98,15 @@ class Usual(_Record, frozen=True):
     Percentages are of the historical figure. Only the checks that UBP lets an MDSP leave out can be omitted.
     """
 
-    spike_ratio: Decimal | None = None
-    spike_ignored_pulses: Decimal | None = None
-    reactive_ignored_pulses: Decimal | None = None
-    usage_low: Decimal | None = None
-    usage_high: Decimal | None = None
+    spike_ratio: Decimal | None = None  # highest interval to the next ones
+    spike_ignored_pulses: Decimal | None = None  # a highest interval below it is no spike
+    reactive_ignored_pulses: Decimal | None = None  # an interval below it is not looked at
+    usage_low: Decimal | None = None  # percent
+    usage_high: Decimal | None = None  # percent
     usage_within: Decimal | None = None  # of interval data
-    demand_low: Decimal | None = None
-    demand_high: Decimal | None = None
-    omit: Annotated[tuple[Omittable, ...], msgspec.Meta(max_length=3)] = ()
+    demand_low: Decimal | None = None  # percent
+    demand_high: Decimal | None = None  # percent
+    omit: Annotated[tuple[Omittable, ...], msgspec.Meta(max_length=3)] = ()  # checks that are left out
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -31,7 +31,8 @@ BankName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}
 class ModemBank(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Modems that stand in for each other. `lines`: `/dev/ttyS0`, `modem:///dev/ttyS0?…`, `modem+tcp://HOST:PORT?…`."""
 
-    name: BankName
+    name: BankName  # as in `modem://NAME?dial=…`
+    # any of them that is free
     lines: Annotated[tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=300)], ...], msgspec.Meta(min_length=1)]
 
     def __post_init__(self) -> None:

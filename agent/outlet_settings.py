@@ -20,10 +20,11 @@ class FileOutletSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     is the way itself, and `delivered` says when a document may leave the spool.
     """
 
-    directory: Text
-    forms: Annotated[tuple[Form, ...], msgspec.Meta(min_length=1, max_length=4)] = ("json",)
+    directory: Text  # that the partner fetches from
+    forms: Annotated[tuple[Form, ...], msgspec.Meta(min_length=1, max_length=4)] = ("json",)  # of each document
     cmep: Dialect = Dialect()
-    budget_octets: Annotated[int, msgspec.Meta(ge=1_048_576)] = 1_073_741_824
+    budget_octets: Annotated[int, msgspec.Meta(ge=1_048_576)] = 1_073_741_824  # of the files in it, at most
+    # when a document may leave the spool, without [forward]
     delivered: Literal["when acknowledged", "when fetched"] = "when acknowledged"
     acknowledgements: Text | None = None  # where the MDSP's signed acknowledgements are put; default: `acks` in it
 
@@ -36,7 +37,7 @@ class OutletSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[outlet]`. `stdout`: every document as a line of JSON on standard output, beside the others."""
 
     file: FileOutletSettings | None = None
-    stdout: bool = False
+    stdout: bool = False  # every document as a line of JSON on standard output, too
 
     def check(self, *, forwards: bool, verifies: bool) -> None:
         """Raise `ValueError` for what does not fit. `forwards`: by MQTT; `verifies`: the MDSP's keys are there."""

@@ -14,7 +14,7 @@ class AnomalySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`safety_related` overrides our defaults, finding by finding; such reports overtake the queue."""
 
     reporting_entity: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None  # default: the agent_id
-    safety_related: dict[Finding, bool] = {}
+    safety_related: dict[Finding, bool] = {}  # e.g. `tamper = true`
 
     def is_safety_related(self, finding: Finding) -> bool:
         """Tell whether reports of `finding` go out first, marked."""

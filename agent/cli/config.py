@@ -1,4 +1,4 @@
-"""Validate a configuration and print what it means; names file, line and key of what is wrong."""
+"""Validate a configuration and say what it means, or what is wrong by file, line and key; or explain every key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from agent.checks import load_rule_set
 from agent.clock.system import SystemClock
 from agent.config import Config, MeterSection, Settings, load_config
+from agent.config_reference import as_markdown, as_text
 from agent.credentials import has_credentials, is_credential, load_password
 from agent.errors import UsageError
 from agent.keys import MdspKeys, MdspKeySet
@@ -28,13 +29,20 @@ from drivers.transport import parse_url
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="check")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="check|reference")
     check = verbs.add_parser("check", help="validate FILE and everything it names")
     check.add_argument("file", metavar="FILE", type=Path)
     check.add_argument("--json", action="store_true", help="print the meaning as JSON")
+    reference = verbs.add_parser("reference", help="every key, its default and what it means")
+    reference.add_argument("section", metavar="SECTION", nargs="*", help="e.g. clock; default: all")
+    reference.add_argument("--markdown", action="store_true", help="as the page docs/configuration.md")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.verb == "reference":
+        text = as_markdown(Settings) if arguments.markdown else as_text(Settings, arguments.section)
+        sys.stdout.write(text)
+        return 0
     config = load_config(arguments.file)
     meaning = describe(config)
     if arguments.json:

@@ -71,18 +71,18 @@ def _check(key: str, number: Decimal, most: int) -> None:
 class ClockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to ask for the time, and how good the clock must be. The defaults suit a box that runs chrony."""
 
-    sources: tuple[SourceKind, ...] = ("chrony",)
+    sources: tuple[SourceKind, ...] = ("chrony",)  # asked in this order
     ntp: Annotated[tuple[Text, ...], msgspec.Meta(max_length=16)] = ()  # HOST[:PORT]; asked as well when named
     chronyc: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] = ("chronyc",)  # command, and -h/-p if need be
     ppm: Decimal = Decimal(50)  # bound of the box's oscillator in holdover
     max_offset_s: Decimal = Decimal(60)  # UBP: within one minute
-    zone: Text | None = None  # IANA name of where box and meters stand; its midnight begins the day. None: the box's
+    zone: Text | None = None  # IANA name of where box and meters stand; its midnight begins the day. Default: the box's
     ntp_timeout_s: Seconds = 1.5  # for one answer
-    ntp_samples: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    ntp_samples: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4  # questions to each server
     ntp_spacing_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = (
         0.0  # between questions; public servers ask for 2 or more
     )
-    chrony_timeout_s: Seconds = 3.0
+    chrony_timeout_s: Seconds = 3.0  # for chronyc's answer
     gpsd: Text = GPSD  # HOST[:PORT]; asked where `sources` names gnss
     gnss_timeout_s: Seconds = 10.0  # for three fixes
     meter_over_s: Decimal = Decimal(5)  # an order to set meter clocks leaves a smaller error alone …

@@ -16,12 +16,12 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     version: Annotated[str, msgspec.Meta(pattern=r"^\d{8}$")] = "19970819"  # a date; SCE says 19990504
     sender_id: Id = ""  # usually a D&B number; empty: the agent's identifier
-    receiver_id: Id = ""
+    receiver_id: Id = ""  # as the partner names itself
     zone: str = "UTC"  # of all stamps; a partner may want local time, whose repeated hour then cannot be told apart
     crc_field: Literal["none", "empty", "crc16"] = "none"  # crc16: CRC-16/ARC, which the text of CMEP does not name
-    line_end: Literal["crlf", "lf"] = "crlf"
+    line_end: Literal["crlf", "lf"] = "crlf"  # of the records
     stamps: Literal["first", "all"] = "first"  # which of a record's triples carry their time
-    most_triples: Annotated[int, msgspec.Meta(ge=1, le=48)] = 48
+    most_triples: Annotated[int, msgspec.Meta(ge=1, le=48)] = 48  # of one record; CMEP 1.20 allows 48
     meter_id_limit: Annotated[int, msgspec.Meta(ge=8, le=64)] = 12  # what receivers keep of it: longer ones collide
     tou_labels: dict[Annotated[str, msgspec.Meta(pattern="^[1-7]$")], Label] = {}  # of the rates: "1" is rate A
 

@@ -36,8 +36,9 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     accounts: _Path | None = None  # default: `console-accounts.json` in the state directory
     idle_minutes: Annotated[int, Meta(ge=1, le=240)] = 30  # without a touch
     session_hours: Annotated[int, Meta(ge=1, le=24)] = 10  # a shift; then the person logs in again
+    # NAME = URL, offered to the person at the meter; empty: what is plugged in
     probes: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=300)], ...], Meta(max_length=32)] = ()
-    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")] = "en"
+    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")] = "en"  # of the texts
     texts: _Path | None = None  # a directory with translations: LANGUAGE/*.toml
     max_upload_octets: Annotated[int, Meta(ge=65_536, le=67_108_864)] = 16_777_216  # of one photo, one route
 

@@ -21,14 +21,15 @@ class PagerSettings(ListeningSettings, frozen=True, forbid_unknown_fields=True, 
     frequency: Annotated[int, msgspec.Meta(ge=25_000_000, le=1_750_000_000)]  # Hz
     device: Text = "0"  # index or serial number
     gain: Annotated[str, msgspec.Meta(max_length=4)] = ""  # dB; empty: automatic
-    ppm: Annotated[int, msgspec.Meta(ge=-200, le=200)] = 0
+    ppm: Annotated[int, msgspec.Meta(ge=-200, le=200)] = 0  # error of the dongle's oscillator
+    # bits a second, of POCSAG
     rates: Annotated[tuple[Literal[512, 1200, 2400], ...], msgspec.Meta(min_length=1, max_length=3)] = (512, 1200, 2400)
     inverted: bool = False  # the receiver turns the signal over
     # Off by default: multimon-ng 1.2 hands what a FLEX page says to printf as its format, so that anybody on the air
     # can crash it, or worse.
     flex: bool = False
-    program: Text = "multimon-ng"
-    receiver_program: Text = "rtl_fm"
+    program: Text = "multimon-ng"  # Debian's multimon-ng, or another path to it
+    receiver_program: Text = "rtl_fm"  # of Debian's rtl-sdr
 
     def __post_init__(self) -> None:
         super().__post_init__()

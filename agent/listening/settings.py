@@ -30,11 +30,11 @@ class ListeningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """
 
     plan: Text  # file, CSV or JSON
-    every: Duration = "1d"
-    at: Duration = "0s"
-    hold: Duration = "30s"
+    every: Duration = "1d"  # a meter is delivered once in each cycle
+    at: Duration = "0s"  # offset of the cycles on the UTC clock
+    hold: Duration = "30s"  # a value is delivered this long after it was confirmed
     rest: Duration = "1h"  # after a receiver failed again and again, or could not be started
-    rule_set: Text = "ubp-2000"
+    rule_set: Text = "ubp-2000"  # by which the readings are judged
 
     def __post_init__(self) -> None:
         if parse_duration(self.every) < SHORTEST_CYCLE:
@@ -66,13 +66,13 @@ class RadioSettings(ListeningSettings, frozen=True, forbid_unknown_fields=True, 
     """A fixed receiver. `gpsd`: HOST[:PORT], for one that moves; its position goes into the readings."""
 
     device: Text = "0"  # `0`, `:SERIAL`, `rtl_tcp:HOST:PORT`
-    program: Text = "rtl_433"
-    frequency: Annotated[int, msgspec.Meta(ge=902_000_000, le=928_000_000)] = FREQUENCY
-    sample_rate: Annotated[int, msgspec.Meta(ge=LOWEST_RATE, le=HIGHEST_RATE)] = LIVE_RATE
+    program: Text = "rtl_433"  # Debian's rtl_433, or another path to it
+    frequency: Annotated[int, msgspec.Meta(ge=902_000_000, le=928_000_000)] = FREQUENCY  # Hz
+    sample_rate: Annotated[int, msgspec.Meta(ge=LOWEST_RATE, le=HIGHEST_RATE)] = LIVE_RATE  # samples a second
     gain: Annotated[str, msgspec.Meta(max_length=4)] = ""  # dB; empty: automatic
-    ppm: Annotated[int, msgspec.Meta(ge=-200, le=200)] = 0
+    ppm: Annotated[int, msgspec.Meta(ge=-200, le=200)] = 0  # error of the dongle's oscillator
     detector: Annotated[tuple[Text, ...], msgspec.Meta(max_length=6)] = ("autolevel", "magest")  # its `-Y` options
-    gpsd: Text | None = None
+    gpsd: Text | None = None  # HOST[:PORT], for a receiver that moves
     failures_an_hour: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 30  # of the receiver: then it rests
 
     def __post_init__(self) -> None:

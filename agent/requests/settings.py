@@ -22,7 +22,7 @@ class RequestSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     per_hour: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 120  # on and on, by each key
     meter_per_day: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 24  # of each meter, all keys together
     most_open: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200  # reads that were asked for and are not made yet
-    most_open_of_meter: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
+    most_open_of_meter: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3  # of these, of one meter
 
     def __post_init__(self) -> None:
         if self.valid > LONGEST_VALID:

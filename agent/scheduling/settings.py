@@ -63,13 +63,13 @@ class ScheduleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Meters that are read alike. What a meter says itself goes before."""
 
-    name: Name
-    cycle: CycleText | None = None
-    call_window: Text | None = None
-    call_days: Text | None = None
+    name: Name  # as the `route` of a meter
+    cycle: CycleText | None = None  # e.g. "monthly on business day 1 at 06:00"
+    call_window: Text | None = None  # e.g. "00:10-05:00": no visit outside
+    call_days: Text | None = None  # on which the window begins, e.g. "mon-fri"
     zone: Text | None = None  # of the cycle, the window and the deadline, where the meter's site has none
-    deadline: Text | None = None
-    longest_call: Duration | None = None
+    deadline: Text | None = None  # local, e.g. "21:00"
+    longest_call: Duration | None = None  # a visit is ended after it
 
     def __post_init__(self) -> None:
         check_keys(self)
