@@ -1,7 +1,8 @@
 """Rule sets of the at-read checks: list them, show one in words with clause and limits, check a file.
 
 `check` exits with 0 for a rule set that can be used, and with 2 for one that cannot; it names line and key of what is
-wrong. A file of your own may begin with `based_on = "ubp-2000"` and say only what differs.
+wrong. A file of your own may begin with `based_on = "ubp-2000"` and say only what differs. `reference` prints the page
+docs/checks.md.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import json
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,6 +26,7 @@ _VERBS = {
     "list": "one line a rule set",
     "show": "what each check of one rule set asks for, with clause and limits",
     "check": "validate a file and say what it means",
+    "reference": "a page of Markdown: every check, and what each rule set asks",
 }
 _WIDTH = 110
 
@@ -47,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     match arguments.verb:
         case "check":
             return _check(arguments, directories)
+        case "reference":
+            text = as_markdown([load_rule_set(name, directories) for name in rule_set_names(directories)])
         case "show":
             rules = load_rule_set(arguments.name, directories)
             text = _json(msgspec.to_builtins(rules)) if arguments.json else describe(rules, _base(rules, directories))
@@ -66,6 +71,35 @@ def describe(rules: RuleSet, base: RuleSet | None = None) -> str:
         lines += ["", f"{'* ' if changed else ''}{line.title} ({line.check})"]
         lines += textwrap.wrap(line.asks, _WIDTH, initial_indent="    ", subsequent_indent="    ")
         lines += textwrap.wrap(f"[{line.clause}]", _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+_HEAD = """\
+# The at-read checks
+
+Every check runs at each reading, and none stops another. A result is `pass`, `fail`, `verified` (failed, then confirmed
+by a second look) or `skipped` (with the reason); it carries the measured value, the limit, the rule set and the clause.
+Nothing is edited, estimated or filled: what fails is delivered as it was read, and said to have failed.
+
+An order names its rule set (`rule_set = "ubp-2000"`); a file of your own may begin with `based_on = "ubp-2000"` and say
+only what differs: `mrsp rules check FILE` says what it means. This page is what `mrsp rules reference` prints.
+"""
+
+
+def as_markdown(rule_sets: Sequence[RuleSet]) -> str:
+    """Return a page with each check, and what each rule set asks for, by which clause."""
+    lines = [_HEAD, "| rule set | title |", "|---|---|", *(f"| `{one.name}` | {one.title} |" for one in rule_sets), ""]
+    for same in zip(*(in_words(one) for one in rule_sets), strict=True):
+        lines += [
+            f"## {same[0].title}",
+            "",
+            f"`{same[0].check}`",
+            "",
+            "| rule set | asks that | clause |",
+            "|---|---|---|",
+        ]
+        lines += [f"| `{one.name}` | {said.asks} | {said.clause} |" for one, said in zip(rule_sets, same, strict=True)]
+        lines.append("")
     return "\n".join(lines)
 
 
