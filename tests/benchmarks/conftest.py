@@ -9,7 +9,7 @@ from tests.benchmarks.figures import Figures
 TABLE = pytest.StashKey[Figures]()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> Figures:
     """The table that the figures of this run go into."""
     return pytestconfig.stash.setdefault(TABLE, Figures())

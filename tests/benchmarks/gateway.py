@@ -48,7 +48,7 @@ url = "{url}"
 every = "1d"
 at = "{at_s}s"
 password_file = "meter.password"
-"""
+{more}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Meter:
 
     url: str
     due_in_s: int = NEVER_S
+    more: str = ""  # lines of its section
 
 
 @dataclass
@@ -77,7 +78,8 @@ class Gateway:
         now_s = int(datetime.now(UTC).timestamp())
         text = CONFIG.format(agent=AGENT, ntp=ntp, port=port)
         for number, meter in enumerate(meters, start=1):
-            text += METER.format(name=f"meter{number}", url=meter.url, at_s=(now_s + meter.due_in_s) % DAY_S)
+            at_s = (now_s + meter.due_in_s) % DAY_S
+            text += METER.format(name=f"meter{number}", url=meter.url, at_s=at_s, more=meter.more)
         (directory / "mrsp.toml").write_text(text)
         return cls(directory, port)
 
