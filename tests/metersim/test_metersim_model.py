@@ -16,7 +16,7 @@ from metersim.meter import Meter, TruthBlock, load_scenario, parse_faults, scena
 from metersim.meter.clock import MICROSECONDS, MeterClock
 from metersim.meter.load import SHAPES, Flow, Supply
 from metersim.meter.model import Mishaps, microseconds
-from metersim.meter.scenario import Load
+from metersim.meter.story import Load
 from metersim.meter.tables.place import arrange
 from tests.young_meters import young
 
@@ -258,7 +258,7 @@ def test_a_load_only_grows_and_stands_still_without_power(
     moments: list[int], outage: tuple[int, int], seed: int, shape: str
 ) -> None:
     since, to = outage[0] * MICROSECONDS, (outage[0] + outage[1]) * MICROSECONDS
-    load = Load(name="l", pulses_per_hour=5000, shape=shape)  # type: ignore[arg-type]
+    load = Load(name="l", pulses_per_hour=5000, shape=shape)
     flow = Flow(load, seed, 20_000, 0, 900, Supply(((since, to),)))
     values = flow.all_until(moments)
     assert values == sorted(values)

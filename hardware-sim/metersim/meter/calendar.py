@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
 
-from metersim.meter.scenario import Clock, Registers, Season, Tou
+from metersim.meter.scenario import Clock, Registers, Season, Switch, Tou
+from metersim.meter.shapes import NO_HOLIDAYS, Holidays
 
 DAY = 86_400
 DST_SECONDS = 3600
+LAST_YEAR = 2099
 
 
 def seconds(year: int, month: int, day: int, hour: int = 0) -> int:
@@ -51,6 +53,7 @@ class Calendar:
     registers: Registers
     tou: Tou | None
     installed: date
+    holidays: Holidays = NO_HOLIDAYS
 
     @cached_property
     def zone_s(self) -> int:
@@ -75,7 +78,7 @@ class Calendar:
         """All changes of daylight saving that the meter may live to see, on and off in turn."""
         if not self.observes_dst:
             return ()
-        return tuple(t - self.zone_s for year in range(1970, 2100) for t in united_states_dst(year))
+        return tuple(t - self.zone_s for year in range(1970, LAST_YEAR + 1) for t in united_states_dst(year))
 
     def standard(self, at: int) -> int:
         return at + self.zone_s
@@ -88,6 +91,10 @@ class Calendar:
         """UTC of a wall-clock time; the first pass of a repeated hour, a skipped time as if DST had begun already."""
         summer = local - self.zone_s - DST_SECONDS
         return summer if self.dst_at(summer) else local - self.zone_s
+
+    def midnight(self, day: date) -> int:
+        """UTC of the begin of a day by the wall clock."""
+        return self.from_local(seconds(day.year, day.month, day.day))
 
     def read_back(self, at: int) -> tuple[int, bool]:
         """What a reader makes of this time once it is stored, and whether it can only guess: the repeated hour.
@@ -117,6 +124,10 @@ class Calendar:
             return 0
         return self._season_of(wall(self.local(at)).date())
 
+    def holiday_at(self, at: int) -> bool:
+        """Is this a holiday, by the local date?"""
+        return wall(self.local(at)).date() in self.holidays
+
     def _season_of(self, day: date) -> int:
         assert self.tou is not None  # noqa: S101 - callers ask only meters with TOU
         key = f"{day:%m-%d}"
@@ -129,10 +140,13 @@ class Calendar:
         """Tier switches of one local day as (minute of the day, tier), with one at midnight in front."""
         assert self.tou is not None  # noqa: S101
         season: Season = self.tou.seasons[self._season_of(day)]
-        switches = sorted(
-            (_minute(switch.at), switch.tier) for switch in (season.weekend if day.weekday() >= 5 else season.weekday)
-        )
+        switches = sorted((_minute(switch.at), switch.tier) for switch in self._programme(season, day))
         return switches if switches[0][0] == 0 else [(0, switches[-1][1]), *switches]
+
+    def _programme(self, season: Season, day: date) -> tuple[Switch, ...]:
+        if day in self.holidays:
+            return season.holiday or season.weekend
+        return season.weekend if day.weekday() >= 5 else season.weekday
 
     @cached_property
     def _tier_days(self) -> dict[date, tuple[list[int], list[int]]]:
@@ -199,7 +213,7 @@ class Calendar:
 
     def _midnights(self, begin: int, end: int) -> Iterator[int]:
         day = wall(self.local(begin)).date()
-        while (at := self.from_local(seconds(day.year, day.month, day.day))) <= end:
+        while (at := self.midnight(day)) <= end:
             if at > begin:
                 yield at
             day += timedelta(days=1)

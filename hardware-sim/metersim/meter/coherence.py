@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from drivers.c1219.decade0 import UtilityInformation
 from drivers.c1219.number import NumberFormat
+from metersim.meter.coherence_numbers import unfit_numbers
+from metersim.meter.coherence_story import told_contradictions
+from metersim.meter.memory import Counting
 from metersim.meter.model import scalings_of
 from metersim.meter.quantity import Scaling
 from metersim.meter.scenario import NI_CODE, ProfileSet, Scenario
@@ -20,6 +23,11 @@ _UTILITY = {name for name, kind in UtilityInformation.__annotations__.items() if
 
 def contradictions(scenario: Scenario) -> Iterator[Finding]:
     """Yield key and reason of everything that cannot be as it is written."""
+    unfit = list(unfit_numbers(scenario))
+    yield from unfit
+    if unfit:
+        return
+    yield from told_contradictions(scenario)
     yield from _sources(scenario)
     known = {source.name for source in scenario.sources}
     unknown = [(key, name) for key, name in _references(scenario) if name not in known]
@@ -104,7 +112,8 @@ def _registers(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _exact(scenario: Scenario) -> Iterator[Finding]:
-    formats = [NumberFormat(NI_CODE[name]) for name in (scenario.layout.ni_format1, scenario.layout.ni_format2)]
+    names = (scenario.layout.ni_format1, scenario.layout.ni_format2)
+    formats = [NumberFormat(NI_CODE[name], bcd_point=scenario.quirks.bcd_point) for name in names]
     for scaling in scalings_of(scenario).values():
         key = f"source.{scaling.source.name}.pulse_value"
         try:
@@ -112,11 +121,22 @@ def _exact(scenario: Scenario) -> Iterator[Finding]:
         except ValueError as error:
             yield key, str(error)
             continue
-        for kind in formats[1:] if scaling.source.time_base == "demand" else formats[:1]:
+        if scaling.step is not None and scaling.source.time_base == "bulk" and scaling.source.load:
+            raw = scaling.step
+        for kind in _formats_of(scaling, scenario, formats):
             try:
                 kind.encode(raw)
             except ValueError as error:
                 yield key, f"one pulse: {error}"
+
+
+def _formats_of(scaling: Scaling, scenario: Scenario, formats: list[NumberFormat]) -> list[NumberFormat]:
+    """Demands are kept in the second format, their sums in the first; all else is in the first."""
+    registers = scenario.registers
+    if scaling.source.time_base != "demand":
+        return formats[:1]
+    kept = scaling.source.name in [demand.source for demand in registers.demands]
+    return formats if kept and (registers.cumulative or registers.continuous) else formats[1:]
 
 
 def _clock(scenario: Scenario) -> Iterator[Finding]:
@@ -145,8 +165,8 @@ def _tiers(scenario: Scenario) -> Iterator[Finding]:
     for season in scenario.tou.seasons:
         if season.begins == "02-29" or int(season.begins[3:]) > 28:
             yield "tou.seasons.begins", f"{season.begins} is not in every month: 01 to 28"
-        for switches in (season.weekday, season.weekend):
-            if not switches:
+        for switches in (season.weekday, season.weekend, season.holiday):
+            if not switches and switches is not season.holiday:
                 yield "tou.seasons", f"season {season.begins}: a day without a switch"
             for switch in switches:
                 if switch.tier >= scenario.tou.tiers:
@@ -164,14 +184,14 @@ def _profile(scenario: Scenario) -> Iterator[Finding]:
         yield "profile.closure", "only the 1997 edition has the field"
     scalings = scalings_of(scenario)
     for layout in scenario.profile.sets:
-        yield from _channels(layout, scalings, end_readings=scenario.profile.end_readings)
+        yield from _channels(layout, scalings, scenario)
 
 
-def _channels(layout: ProfileSet, scalings: object, *, end_readings: bool) -> Iterator[Finding]:
-    assert isinstance(scalings, dict)  # noqa: S101 - of scalings_of
+def _channels(layout: ProfileSet, scalings: Mapping[str, Scaling], scenario: Scenario) -> Iterator[Finding]:
+    end_readings = scenario.profile is not None and scenario.profile.end_readings
     for channel in layout.channels:
         key = f"profile.sets.channels.{channel.source}"
-        scaling: Scaling = scalings[channel.source]
+        scaling = scalings[channel.source]
         if scaling.source.time_base not in ("bulk", "interval") or not scaling.source.load:
             yield key, "is no energy with a load"
             continue
@@ -179,7 +199,11 @@ def _channels(layout: ProfileSet, scalings: object, *, end_readings: bool) -> It
             yield key, "has an OFFSET in ST15: what that means for an interval is not defined"
         if not layout.scaled and (channel.scalar, channel.divisor) != (1, 1):
             yield f"{key}.scalar", "needs scaled = true"
-        per_pulse = scaling.raw_per_pulse * channel.scalar / channel.divisor
+        try:
+            per_pulse = Counting(scaling, channel, None, scenario.quirks.scaling).per_pulse
+        except ValueError as error:
+            yield key, str(error)
+            continue
         if layout.item in _INTEGER_ITEMS and per_pulse != int(per_pulse):
             yield key, f"one pulse would be {per_pulse} counts: not a whole number"
         if channel.end_source and scalings[channel.end_source].source.time_base != "bulk":

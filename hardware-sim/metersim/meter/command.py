@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 
 from drivers.errors import UsageError
-from metersim.meter.faults import faults_help, parse_faults
+from metersim.meter.faults import faults_help, faults_of
 from metersim.meter.fleet import serve_meters
 from metersim.meter.meter_line import serve_multidrop
 from metersim.meter.scenario import STANDARDS, Scenario, with_standard
@@ -49,14 +49,14 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `meter` and `truth` have in common: which meter, and when."""
     parser.add_argument(
         "--scenario", default=DEFAULT_SCENARIO, metavar="FILE|NAME",
-        help=f"a TOML file, or one of {', '.join(scenario_names())} (default %(default)s)",
+        help=f"a TOML file, or one of {', '.join(scenario_names())} (default %(default)s), or of `metersim lab list`",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of loads, outages and faults (default 1)")
     parser.add_argument(
         "--now",
         type=moment,
         metavar="TIME",
-        help="virtual time at the start, RFC 3339 (default: the scenario's, else now)",
+        help="virtual time at the start, RFC 3339 (default: the scenario's, or its last visit, else now)",
     )
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="something that goes wrong; repeatable"
@@ -104,11 +104,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def start_of(scenario: Scenario, now: datetime | None) -> datetime:
-    """When virtual time begins: as asked for, else as the scenario says, else now."""
+    """When virtual time begins: as asked for, else as the scenario says, else at its last visit, else now."""
     if now is not None:
         return now
     planned = scenario.clock.start if scenario.clock else None
-    return planned or datetime.now(UTC)
+    return planned or next(reversed(scenario.visits), None) or datetime.now(UTC)
 
 
 async def serve(args: argparse.Namespace) -> None:
@@ -123,7 +123,7 @@ async def serve(args: argparse.Namespace) -> None:
         now=start_of(scenario, args.now),
         seed=args.seed,
         tcp=args.tcp,
-        faults=parse_faults(args.fault),
+        faults=faults_of(scenario, args.fault),
         baud_pace=args.baud_pace,
         echo=args.echo,
         rate=0 if args.freeze else None,

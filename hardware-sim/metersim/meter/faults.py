@@ -12,6 +12,7 @@ from metersim.meter import fault_values as values
 from metersim.meter.bad_data import BadData
 from metersim.meter.model import Mishaps
 from metersim.meter.procedure_faults import ProcedureFaults
+from metersim.meter.scenario import Scenario
 
 Value = object
 
@@ -153,6 +154,11 @@ def parse_faults(texts: Iterable[str]) -> Faults:
             raise UsageError(f"fault {name}: {value} is no {fault.value}") from error
         given.setdefault(fault.name, []).append(parsed)
     return _assembled(given)
+
+
+def faults_of(scenario: Scenario, texts: Iterable[str] = ()) -> Faults:
+    """Return the faults that a scenario has, and those besides. Raises as `parse_faults`."""
+    return parse_faults([*scenario.faults, *texts])
 
 
 def _assembled(given: Mapping[str, list[Value]]) -> Faults:

@@ -38,13 +38,24 @@ class LineOptions:
 
 
 class Line:
-    """Serves the session on the port until cancelled. `forget` is asked after each answer: drop the session now?"""
+    """Serves the session on the port until cancelled.
 
-    def __init__(self, session: MeterSession, options: LineOptions, faults: Faults, forget: Callable[[], bool]) -> None:
+    `forget` is asked after each answer: drop the session now? `dead`: has the meter no power, and hears nothing?
+    """
+
+    def __init__(
+        self,
+        session: MeterSession,
+        options: LineOptions,
+        faults: Faults,
+        forget: Callable[[], bool],
+        dead: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._session = session
         self._options = options
         self._faults = faults
         self._forget = forget
+        self._dead = dead
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[tuple[float, bytes]] = deque()
         self._leaving: deque[tuple[float, bytes]] = deque()
@@ -136,6 +147,9 @@ class Line:
 
     def _hear(self, heard: bytes, port: Port) -> None:
         """Give the meter what is left of the bytes that were sent to it."""
+        if self._dead():
+            self._session.power_fail()
+            return
         if self._iec is not None:
             if answer := self._iec.hear(heard):
                 self._leave(self._moment + iec.REACTION_S, answer)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
+from typing import Literal
 
 from metersim.meter.calendar import Calendar
 from metersim.meter.clock import MICROSECONDS, MeterClock
@@ -55,25 +57,44 @@ class Counting:
     scaling: Scaling
     channel: Channel
     maximum: int | None  # of the item; None for non-integer items
+    undone: Literal["undo", "multiply", "none"] = "undo"  # quirk: what a reader does with SCALAR and DIVISOR of ST62
 
-    @property
+    @cached_property
+    def _recorded(self) -> tuple[int, int]:
+        """By what a pulse is multiplied and divided before it is recorded."""
+        match self.undone:
+            case "undo":
+                return self.channel.scalar, self.channel.divisor
+            case "multiply":
+                return self.channel.divisor, self.channel.scalar
+            case "none":
+                return 1, 1
+
+    @cached_property
     def per_pulse(self) -> Decimal:
-        return self.scaling.raw_per_pulse * self.channel.scalar / self.channel.divisor
+        """Counts of one pulse."""
+        scalar, divisor = self._recorded
+        return self.scaling.interval_raw_per_pulse * scalar / divisor
 
-    @property
+    @cached_property
     def value_per_count(self) -> Decimal:
         """What a reader multiplies a count with."""
-        return self.scaling.multiplier * self.channel.divisor / self.channel.scalar
+        scalar, divisor = self._recorded
+        return self.scaling.interval_multiplier * divisor / scalar
 
     def count(self, pulses: int) -> Decimal | int:
         """The count that is recorded; clipped where the item overflows."""
-        count = self.per_pulse * pulses
         if self.maximum is None:
-            return count
-        return min(int(count), self.maximum)
+            return self.per_pulse * pulses
+        return min(int(self._counts * pulses), self.maximum)
 
     def overflows(self, pulses: int) -> bool:
-        return self.maximum is not None and self.per_pulse * pulses > self.maximum
+        return self.maximum is not None and self._counts * pulses > self.maximum
+
+    @cached_property
+    def _counts(self) -> Decimal | int:
+        """Counts of one pulse; a whole number wherever it is one, for speed."""
+        return int(self.per_pulse) if self.per_pulse == int(self.per_pulse) else self.per_pulse
 
 
 @dataclass(frozen=True, slots=True)

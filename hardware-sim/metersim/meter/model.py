@@ -12,8 +12,9 @@ from decimal import Decimal
 
 from drivers.errors import UsageError
 from metersim.meter.billing import Billing, RegisterSet, selection_of
-from metersim.meter.calendar import DAY, Calendar
-from metersim.meter.clock import MICROSECONDS, MeterClock
+from metersim.meter.calendar import DAY, LAST_YEAR, Calendar, seconds, wall
+from metersim.meter.clock import MICROSECONDS
+from metersim.meter.condition import clock_of, flags_of, programmed_constants
 from metersim.meter.events import (
     DEMAND_RESET,
     TEST_MODE_STARTED,
@@ -21,15 +22,15 @@ from metersim.meter.events import (
     TIME_CHANGED_OLD,
     LoggedEvent,
     programmed_events,
+    story_of,
     supply_of,
 )
+from metersim.meter.flows import loads_of
 from metersim.meter.interventions import Interventions, Mode
-from metersim.meter.load import Flow
 from metersim.meter.memory import MAXIMUM, Counting, Happenings, Memory
 from metersim.meter.quantity import Scaling
 from metersim.meter.scenario import Clock, Outage, ProfileSet, Scenario
-
-_SLOT_S = 900
+from metersim.meter.shapes import Holidays
 
 
 class ScenarioError(UsageError):
@@ -70,23 +71,26 @@ class Meter:
 
     def __post_init__(self) -> None:
         spec = self.scenario.clock or Clock(shows="utc", dst="none", zone_min=0)
-        self.calendar = Calendar(spec, self.scenario.registers, self.scenario.tou, self.scenario.installed)
-        offset = spec.offset_s if self.mishaps.clock_offset_s is None else self.mishaps.clock_offset_s
-        self.clock = MeterClock.of(self.start_us, offset, spec.drift_ppm)
+        holidays = Holidays(self.scenario.holidays)
+        self.calendar = Calendar(spec, self.scenario.registers, self.scenario.tou, self.scenario.installed, holidays)
         self.begin_us = self.calendar.start * MICROSECONDS
         if self.start_us < self.begin_us:
             raise ScenarioError(f"installed = {self.scenario.installed}: there is no meter yet at the start time")
+        if self.start_us // MICROSECONDS >= seconds(LAST_YEAR + 1, 1, 1):
+            raise ScenarioError(f"the meter's calendar ends with {LAST_YEAR}")
         self._visits: list[LoggedEvent] = []
-        self.scalings = scalings_of(self.scenario)
         self._supply()
-        self.flows = {
-            load.name: Flow(
-                load, self.seed, self.calendar.standard(self.calendar.start) // 86_400, self.begin_us,
-                self._slot_s(), self.supply,
-            )
-            for load in self.scenario.loads
-        }  # fmt: skip
+        self.clock = clock_of(spec, self.mishaps.clock_offset_s, self.start_us, self.supply)
+        self.planned_steps = self.clock.steps
+        self.scalings = scalings_of(self.scenario, programmed_constants(self.scenario, self.start_us))
+        loads = loads_of(self.scenario, self.calendar, self.seed, self.supply)
+        self.used, self.flows = loads.used, loads.counted
         self.memories = {layout.set_number: self._memory(layout) for layout in self._layouts()}
+        for at, by in self.planned_steps:
+            if self._takes_back(self.clock.shows(at) - by, self.clock.shows(at)):
+                raise ScenarioError(
+                    f"clock.set: at {wall(at // MICROSECONDS)} it is set back over the end of an interval"
+                )
         if self.mishaps.pulse_overflow:
             self._overflow()
         self.billing = Billing(
@@ -99,23 +103,28 @@ class Meter:
     def _layouts(self) -> tuple[ProfileSet, ...]:
         return self.scenario.profile.sets if self.scenario.profile else ()
 
-    def _slot_s(self) -> int:
-        return min([_SLOT_S, *(layout.interval_min * 60 for layout in self._layouts())])
-
     def _supply(self) -> None:
         outages = self.scenario.outages
         if self.mishaps.power_outage:
             outages = (*outages, Outage(seconds=47 * 60, ago_min=4 * 60))
+        until = None if self.scenario.until is None else microseconds(self.scenario.until)
         first = self.begin_us // MICROSECONDS // 86_400
-        days = range(first, self.start_us // MICROSECONDS // 86_400)
-        per_year = self.scenario.outages_per_year
+        days = range(first, max(self.start_us, until or 0) // MICROSECONDS // 86_400)
         self.supply = supply_of(
-            outages, per_year, seed=self.seed, days=days, begin_us=self.begin_us, now_us=self.start_us
+            outages,
+            self.scenario.outages_per_year,
+            seed=self.seed,
+            days=days,
+            begin_us=self.begin_us,
+            now_us=self.start_us,
+            until_us=until,
+            visits_us=tuple(map(microseconds, self.scenario.visits)),
         )
 
     def _memory(self, layout: ProfileSet) -> Memory:
         maximum = MAXIMUM.get(layout.item)
-        countings = tuple(Counting(self.scalings[c.source], c, maximum) for c in layout.channels)
+        undone = self.scenario.quirks.scaling
+        countings = tuple(Counting(self.scalings[c.source], c, maximum, undone) for c in layout.channels)
         start = self.calendar.start
         if layout.recording_days is not None:
             standard = self.calendar.standard(self.now(self.start_us)) - layout.recording_days * DAY
@@ -149,7 +158,7 @@ class Meter:
     @property
     def flags(self) -> tuple[str, ...]:
         """Standard flags of ST03."""
-        return () if self.done.standard_flags_cleared else self.scenario.status.flags
+        return () if self.done.standard_flags_cleared else flags_of(self.scenario, self.start_us, self.supply)
 
     @property
     def test_since_us(self) -> int | None:
@@ -200,10 +209,11 @@ class Meter:
 
     def events(self, true_us: int) -> list[LoggedEvent]:
         """Every event that ever was, oldest first, numbered from 1."""
-        events = programmed_events(self.calendar, self.supply, self.clock, self.now(true_us))
+        story = story_of(self.scenario, self.supply, self.clock, self.planned_steps)
+        keyed = programmed_events(self.calendar, self.supply, self.clock, self.now(true_us), story)
         if self._planned_test_us is not None:
-            events.append(LoggedEvent(self.now(self._planned_test_us), TEST_MODE_STARTED, user_id=2))
-        keyed = [(event.at, event) for event in events]
+            since = self.now(self._planned_test_us)
+            keyed.append((since, LoggedEvent(since, TEST_MODE_STARTED, user_id=2)))
         latest = 0
         for visit in self._visits:  # stay in their order also where one set the clock back
             latest = max(latest, visit.at)
@@ -226,8 +236,8 @@ class Meter:
         return self.billing.start_pulses[load] + self.flows[load].pulses_until(true_us) if load else 0
 
     def reading_at(self, name: str, at: int) -> Decimal:
-        """The total register of a source at an earlier meter time, in its unit."""
-        return self.scalings[name].value(self.total_pulses_at(name, at))
+        """What a reader must make of the total register of a source at an earlier meter time, in its unit."""
+        return self.scalings[name].read(self.total_pulses_at(name, at))
 
     def total_pulses_at(self, name: str, at: int) -> int:
         """Pulses on the total register of a source at an earlier meter time."""
@@ -243,24 +253,41 @@ class Meter:
         self.billing.reset_now(at)
         self._visits.append(LoggedEvent(at, DEMAND_RESET, user_id=user_id))
 
+    def _takes_back(self, before_us: int, after_us: int) -> bool:
+        """Whether setting the clock so would take back an interval or a demand interval that has ended."""
+        lengths = [self.scenario.registers.demand_interval_min * 60, *(m.length for m in self.memories.values())]
+        grids = [length * MICROSECONDS for length in lengths]
+        ended = [((after_us - self.begin_us) // grid, (before_us - self.begin_us) // grid) for grid in grids]
+        return after_us < before_us and any(after != before for after, before in ended)
+
     def set_clock(self, true_us: int, meter_us: int, user_id: int) -> bool:
         """SP10: set the clock; False where that would take back an interval or a demand interval that has ended."""
         before = self.clock.shows(true_us)
-        lengths = [self.scenario.registers.demand_interval_min * 60, *(m.length for m in self.memories.values())]
-        for length in lengths:
-            grid = length * MICROSECONDS
-            if meter_us < before and (meter_us - self.begin_us) // grid != (before - self.begin_us) // grid:
-                return False
+        if self._takes_back(before, meter_us):
+            return False
         self._visits.append(LoggedEvent(before // MICROSECONDS, TIME_CHANGED_OLD, user_id=user_id))
         self.clock = self.clock.stepped(true_us, meter_us - before)
         self._visits.append(LoggedEvent(meter_us // MICROSECONDS, TIME_CHANGED_NEW, user_id=user_id))
         return True
 
 
-def scalings_of(scenario: Scenario) -> Mapping[str, Scaling]:
-    """Each source by name, numbered in the order of the file."""
-    factor = 60 // scenario.registers.demand_interval_min
-    return {source.name: Scaling(source, index, factor) for index, source in enumerate(scenario.sources)}
+def scalings_of(scenario: Scenario, programmed: Mapping[str, Decimal] | None = None) -> Mapping[str, Scaling]:
+    """Each source by name, numbered in the order of the file; `programmed`: constants that somebody changed."""
+    registers, quirks = scenario.registers, scenario.quirks
+    factor = 60 // registers.demand_interval_min
+    return {
+        source.name: Scaling(
+            source,
+            index,
+            factor,
+            programmed=(programmed or {}).get(source.name),
+            dials=registers.dials,
+            step=registers.step,
+            register_scale=quirks.register_scale,
+            interval_scale=quirks.interval_scale,
+        )
+        for index, source in enumerate(scenario.sources)
+    }
 
 
 def microseconds(at: datetime) -> int:

@@ -1,7 +1,8 @@
 """From pulses to numbers: what one source's pulse is worth, and what the meter stores for it.
 
 The scenario gives the physical truth (`pulse_value`, primary, in the prefixed unit). The stored number is found by
-undoing what a reader has to do (C12.19 ST12, ST15, ST16): value = (raw × MULTIPLIER + OFFSET) × ratios.
+undoing what a reader has to do (C12.19 ST12, ST15, ST16): value = (raw × MULTIPLIER + OFFSET) × ratios. What a reader
+must find is computed from the stored number again, since dials run over and constants get changed.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class Scaling:
     source: Source
     index: int
     demand_factor: int  # 60 / demand interval: kWh of an interval to kW
+    programmed: Decimal | None = None  # MULTIPLIER that somebody wrote over the right one
+    dials: int | None = None  # of summations
+    step: Decimal | None = None  # of summations
+    register_scale: Decimal = Decimal(1)  # quirk: what is not written, and registers have to be multiplied with
+    interval_scale: Decimal = Decimal(1)  # the same for intervals
 
     @property
     def unit(self) -> str:
@@ -66,11 +72,29 @@ class Scaling:
             case _:
                 return source.ct * source.vt
 
+    @property
+    def _to_apply(self) -> bool:
+        return self.source.multiplier is not None and not self.source.constants_applied
+
+    @cached_property
+    def _right(self) -> Decimal:
+        """MULTIPLIER and ratios as the meter was built for."""
+        return (self.source.multiplier or Decimal(1)) * self.ratios if self._to_apply else self.ratios
+
+    @cached_property
+    def _told(self) -> Decimal:
+        """MULTIPLIER and ratios as ST15 has them now."""
+        return self.programmed * self.ratios if self._to_apply and self.programmed is not None else self._right
+
     @cached_property
     def multiplier(self) -> Decimal:
         """What a reader multiplies a raw register with (OFFSET apart) to get the primary value."""
-        to_apply = self.source.multiplier is not None and not self.source.constants_applied
-        return (self.source.multiplier or Decimal(1)) * self.ratios if to_apply else self.ratios
+        return self._told * self.register_scale
+
+    @cached_property
+    def interval_multiplier(self) -> Decimal:
+        """What a reader multiplies a raw interval with, before ST62."""
+        return self._told * self.interval_scale
 
     @property
     def offset(self) -> Decimal:
@@ -84,20 +108,37 @@ class Scaling:
         return self.source.pulse_value * (self.demand_factor if demand else 1)
 
     def value(self, pulses: int) -> Decimal:
-        """The primary value in `unit`."""
+        """The primary value in `unit`, as it is."""
         return self.source.fixed if self.source.fixed is not None else self.per_pulse * pulses
 
     def raw(self, value: Decimal) -> Decimal:
-        """The number that the meter stores for this value."""
-        return exactly(value - self.offset * self.ratios, self.multiplier, f"source {self.source.name}")
+        """The number that the meter would store for this value, had it dials without end and no step."""
+        scale = self._right * self.register_scale
+        return exactly(value - self.offset * self.ratios, scale, f"source {self.source.name}")
 
     def raw_of(self, pulses: int) -> Decimal:
-        return self.raw(self.value(pulses))
+        """The number that the register shows: a summation is cut off at its step and runs over at its dials."""
+        raw = self.raw(self.value(pulses))
+        if self.source.time_base != "bulk" or not self.source.load:
+            return raw
+        if self.step is not None:
+            raw = raw // self.step * self.step
+        return raw if self.dials is None else raw % 10**self.dials
+
+    def read(self, pulses: int) -> Decimal:
+        """What a reader must make of the register, by what the meter says of itself; as `value`, where that is so."""
+        right, read = self.value(pulses), self.raw_of(pulses) * self.multiplier + self.offset * self.ratios
+        return right if read == right else read
 
     @cached_property
     def raw_per_pulse(self) -> Decimal:
-        """Raw counts of one pulse, without OFFSET: what an interval records before ST62."""
-        return exactly(self.per_pulse, self.multiplier, f"source {self.source.name}")
+        """Raw counts of one pulse, without OFFSET: what a register moves on by."""
+        return exactly(self.per_pulse, self._right * self.register_scale, f"source {self.source.name}")
+
+    @cached_property
+    def interval_raw_per_pulse(self) -> Decimal:
+        """Raw counts of one pulse in an interval, before ST62."""
+        return exactly(self.per_pulse, self._right * self.interval_scale, f"source {self.source.name}")
 
     @property
     def quadrants(self) -> tuple[int, ...]:

@@ -12,11 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
-Octet = Annotated[int, Meta(ge=0, le=255)]
-Word = Annotated[int, Meta(ge=0, le=65_535)]
-Positive = Annotated[int, Meta(ge=1)]
-ClockTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-MonthDay = Annotated[str, Meta(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
+from metersim.meter.part import ClockTime, HolidayDate, Moment, MonthDay, Octet, Part
+from metersim.meter.story import ClockSetting, Load, Quirks, Shape, Tamper
+
 NiName = Literal[
     "FLOAT64", "FLOAT32", "FLOAT_CHAR12", "FLOAT_CHAR6", "INT32_POINT4", "BCD6", "BCD4",
     "INT24", "INT32", "INT40", "INT48", "INT64", "BCD8", "FLOAT_CHAR21",
@@ -26,11 +24,6 @@ Quantity = Literal["W", "var", "VA", "V", "A", "PF", "Hz"]
 TimeBase = Literal["bulk", "instantaneous", "period", "demand", "interval"]
 Item = Literal["UINT8", "UINT16", "UINT32", "INT8", "INT16", "INT32", "NI1", "NI2"]
 STANDARDS = {"c1218": 0, "c1221": 2}  # as Identify says
-ShapeName = Literal["flat", "residential", "commercial", "solar", "night"]
-
-
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the scenario file; a key it does not have is an error that names the key."""
 
 
 class Identity(Part, frozen=True):
@@ -146,23 +139,14 @@ class Clock(Part, frozen=True):
     shows: Literal["utc", "standard", "local", "unqualified"] = "local"
     zone_min: Annotated[int, Meta(ge=-840, le=840)] = -300
     dst: Literal["united_states", "none"] = "united_states"
-    offset_s: Decimal = Decimal(0)  # meter minus true time at the start
-    drift_ppm: Decimal = Decimal(0)  # from the start on
+    offset_s: Decimal = Decimal(0)  # meter minus true time at `offset_at`
+    offset_at: Moment | None = None  # None: whenever the meter is started
+    drift_ppm: Decimal = Decimal(0)
+    battery: Literal["good", "dead"] = "good"  # dead: the clock stands still while the service is off
+    settings: tuple[ClockSetting, ...] = field(name="set", default=())
     start: datetime | None = None  # virtual start time; None: now
     rate: Annotated[int, Meta(ge=0, le=100_000)] = 1  # virtual seconds per second; 0 stands still
     calendar: bool = False  # ST54, with the dates of DST and the tier switches
-
-
-class Load(Part, frozen=True):
-    """What turns the meter: pulses per hour, shaped over the day and the year, with seeded noise."""
-
-    name: str
-    pulses_per_hour: Positive  # at the top of the shape
-    shape: ShapeName = "residential"
-    weekend_percent: Annotated[int, Meta(ge=0, le=400)] = 100
-    summer_percent: Annotated[int, Meta(ge=0, le=400)] = 100  # of July against January
-    noise_percent: Annotated[int, Meta(ge=0, le=100)] = 30
-    start_pulses: Annotated[int, Meta(ge=0)] = 0  # on the registers when the meter was installed
 
 
 class Source(Part, frozen=True):
@@ -216,6 +200,9 @@ class Registers(Part, frozen=True):
     cumulative: bool = True
     continuous: bool = False
     self_reads: Annotated[int, Meta(ge=0, le=24)] = 0  # daily ones, in ST26
+    # Of summations, before they are multiplied:
+    dials: Annotated[int, Meta(ge=1, le=18)] | None = None  # digits; behind the highest it shows 0 again
+    step: Decimal | None = None  # it shows multiples of this only; the rest is kept
 
 
 class Switch(Part, frozen=True):
@@ -229,6 +216,7 @@ class Season(Part, frozen=True):
     begins: MonthDay
     weekday: tuple[Switch, ...]
     weekend: tuple[Switch, ...]
+    holiday: tuple[Switch, ...] = ()  # none: as on a weekend
 
 
 class Tou(Part, frozen=True):
@@ -283,7 +271,10 @@ class Log(Part, frozen=True):
 
 
 class Outage(Part, frozen=True):
-    """The service was off: from `at`, or from `ago_min` minutes before the start, for `seconds`."""
+    """The service was off: from `at`, or from `ago_min` minutes before the start, for `seconds`.
+
+    No outage lasts until, or ends within, the hour before the start or before one of the `visits`.
+    """
 
     seconds: Annotated[int, Meta(ge=1, le=31_536_000)]
     at: datetime | None = None
@@ -317,6 +308,13 @@ class Scenario(Part, frozen=True):
     status: Status = Status()
     outages: tuple[Outage, ...] = field(name="outage", default=())
     outages_per_year: Annotated[int, Meta(ge=0, le=365)] = 0  # seeded ones
+    shapes: tuple[Shape, ...] = field(name="shape", default=())
+    holidays: tuple[HolidayDate, ...] = ()  # of the shapes and of the tariff
+    tampering: tuple[Tamper, ...] = field(name="tamper", default=())
+    quirks: Quirks = Quirks()
+    faults: tuple[str, ...] = ()  # as of --fault: what goes wrong besides, on the line and in the tables
+    until: Moment | None = None  # outages after the start go on until then; none: there are none
+    visits: tuple[Moment, ...] = ()  # when it is read; what is found then is what `metersim lab expect` tells
 
 
 def with_standard(scenario: Scenario, name: str) -> Scenario:

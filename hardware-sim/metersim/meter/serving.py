@@ -20,7 +20,7 @@ from metersim.meter import iec
 from metersim.meter.application import Application
 from metersim.meter.calendar import wall
 from metersim.meter.clock import MICROSECONDS
-from metersim.meter.faults import Faults, parse_faults
+from metersim.meter.faults import Faults, faults_of
 from metersim.meter.line import Line, LineOptions
 from metersim.meter.model import Meter, microseconds
 from metersim.meter.ports import Port, PtyPort, TcpPort
@@ -182,7 +182,7 @@ async def serve_meter(serving: Serving, open_port: OpenPort | None = None) -> As
         slice_s=slice_s,
         hangs_up=open_port is not None or serving.tcp is not None,
     )
-    line = Line(session, options, serving.faults, forget)
+    line = Line(session, options, serving.faults, forget, lambda: meter.supply.is_off(true_us()))
     port = await (open_port(line.received) if open_port else _open_port(serving, line.received))
     task = asyncio.create_task(line.run(port), name=f"meter at {port.address}")
     try:
@@ -213,7 +213,7 @@ async def running_meter(  # noqa: PLR0913 - one argument for each option of the 
     With `rate=0` its time stands still, so that `truth()` is what any reading finds. Raises `UsageError`.
     """
     chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    wrong = faults if isinstance(faults, Faults) else parse_faults(faults)
+    wrong = faults if isinstance(faults, Faults) else faults_of(chosen, faults)
     serving = Serving(chosen, now, seed, tcp, wrong, baud_pace, echo, rate)
     async with serve_meter(serving) as meter:
         yield meter

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 
 from metersim.meter.billing import DataBlock, RegisterSet
 from metersim.meter.calendar import wall
@@ -200,13 +201,12 @@ def _block_registers(meter: Meter, tier: int, block: DataBlock, common: dict[str
 
 
 def _register(scaling: Scaling, pulses: int, **fields: object) -> TruthRegister:
-    value = scaling.value(pulses)
     return TruthRegister(
         quantity=scaling.unit,
         direction=_direction(scaling),
-        value=value,
+        value=scaling.read(pulses),
         unit=scaling.unit,
-        raw=scaling.raw(value),
+        raw=scaling.raw_of(pulses),
         multiplier=scaling.multiplier,
         source=scaling.source.name,
         offset=scaling.offset,
@@ -301,11 +301,16 @@ def _reading(
             return None, ("overflow",) if at_maximum else ("missing",)
         case _:
             gravest = nibble(interval, counting, pulses)
-            common = common_bits(interval)
-            words = list(_NIBBLE_WORDS.get(gravest, ()))
-            words += [word for bit, word in ((1, "daylight_saving"), (2, "power_outage")) if common & bit]
-            words += ["clock_adjusted"] if common & 12 else []
-            return None if gravest == _NO_VALUE else recorded, tuple(sorted(words))
+            return None if gravest == _NO_VALUE else recorded, _words(gravest, common_bits(interval))
+
+
+@cache
+def _words(gravest: int, common: int) -> tuple[str, ...]:
+    """Status words of the nibble of a channel and of the common bits."""
+    words = [*_NIBBLE_WORDS.get(gravest, ())]
+    words += [word for bit, word in ((1, "daylight_saving"), (2, "power_outage")) if common & bit]
+    words += ["clock_adjusted"] if common & 12 else []
+    return tuple(sorted(words))
 
 
 def _events(meter: Meter, true_us: int) -> list[TruthEvent]:

@@ -8,7 +8,7 @@ import sys
 import msgspec
 
 from metersim.meter.command import add_model_arguments, start_of
-from metersim.meter.faults import parse_faults
+from metersim.meter.faults import faults_of
 from metersim.meter.model import Meter, microseconds
 from metersim.meter.scenario_file import load_scenario
 from metersim.meter.truth import truth_of
@@ -28,6 +28,6 @@ async def serve(args: argparse.Namespace) -> None:
     """Print it. Raises `UsageError`."""
     scenario = load_scenario(args.scenario)
     start_us = microseconds(start_of(scenario, args.now))
-    meter = Meter(scenario, args.seed, start_us, parse_faults(args.fault).mishaps)
+    meter = Meter(scenario, args.seed, start_us, faults_of(scenario, args.fault).mishaps)
     truth = msgspec.json.format(msgspec.json.encode(truth_of(meter, start_us)), indent=1)
     sys.stdout.write(truth.decode() + "\n")

@@ -16,7 +16,7 @@ import msgspec
 
 from drivers.errors import UsageError
 from metersim.meter.command import DEFAULT_SCENARIO, meter_count, moment, start_of, tcp_port
-from metersim.meter.faults import parse_faults
+from metersim.meter.faults import faults_of
 from metersim.meter.fleet import nth
 from metersim.meter.scenario_file import load_scenario, scenario_names
 from metersim.meter.serving import Serving
@@ -149,7 +149,9 @@ def _serving(args: argparse.Namespace, name: str, identity: int | None) -> Servi
     if identity is not None:
         scenario = msgspec.structs.replace(scenario, psem=msgspec.structs.replace(scenario.psem, identity=identity))
     now: datetime = start_of(scenario, args.now)
-    return Serving(scenario, now, args.seed, faults=parse_faults(args.meter_fault), rate=0 if args.freeze else None)
+    return Serving(
+        scenario, now, args.seed, faults=faults_of(scenario, args.meter_fault), rate=0 if args.freeze else None
+    )
 
 
 def network_of(args: argparse.Namespace) -> Network:

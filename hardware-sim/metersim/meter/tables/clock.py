@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from drivers.c1219 import decade5
 from drivers.c1219.record import Table
@@ -12,7 +12,9 @@ from metersim.meter.model import Meter
 from metersim.meter.scenario import Switch
 from metersim.meter.tables.stamp import Stamp
 
-_DST_ON, _DST_OFF, _FIRST_SEASON = 1, 2, 3  # CALENDAR_CTRL
+_DST_ON, _DST_OFF, _FIRST_SEASON, _SPECIAL = 1, 2, 3, 19  # CALENDAR_CTRL
+_NO_SPECIAL = 15
+_MONTH_DAY = 5  # characters of a date that comes every year
 _CHANGE = timedelta(hours=2)
 
 
@@ -35,10 +37,12 @@ class ClockTables:
             std_time_eff=_CHANGE if new else None,
         )
         table = self._calendar() if calendar.clock.calendar else None
+        specials = len(table.schedules[0].special) if table and table.schedules else 0
         limits = decade5.TimeLimits(
             cap_dst_auto=observes,
             cap_tm_zn_offset=True,
             nbr_seasons=len(table.schedules) if table else 0,
+            nbr_special_sched=specials,
             nbr_non_recurr_dates=len(table.non_recurring) if table else 0,
             nbr_recurr_dates=len(table.recurring) if table else 0,
             nbr_tier_switches=len(table.tier_switches) if table else 0,
@@ -54,7 +58,9 @@ class ClockTables:
         at = self.meter.now(true_us)
         tier = self.meter.calendar.tier_at(at)
         season = self.meter.calendar.season_at(at)
-        return decade5.ClockState(**self._now(true_us), curr_tier=tier, season=season)  # type: ignore[arg-type]
+        special = {"special_schd_active": 0 if self.meter.calendar.holiday_at(at) else _NO_SPECIAL}
+        special = special if self.meter.scenario.holidays else {}
+        return decade5.ClockState(**self._now(true_us), curr_tier=tier, season=season, **special)  # type: ignore[arg-type]
 
     def _now(self, true_us: int) -> dict[str, object]:
         at = self.meter.now(true_us)
@@ -79,7 +85,10 @@ class ClockTables:
         return decade5.TimeRemaining(tier_time_remain=(until - at) // 60, self_read_days_remain=days)
 
     def _calendar(self) -> decade5.Calendar:
-        """ST54: daylight saving of the years around the start, seasons by date, tier switches by kind of day."""
+        """ST54: daylight saving of the years around the start, seasons by date, tier switches by kind of day.
+
+        Day schedule 2k is the weekend of season k, 2k + 1 its weekday; behind all of these come the holidays.
+        """
         tou = self.meter.scenario.tou
         year = wall(self.meter.start_us // 1_000_000).year
         changes: list[decade5.NonRecurringDate] = []
@@ -89,26 +98,37 @@ class ClockTables:
                     control = decade5.CalendarAction(calendar_ctrl=action)
                     changes.append(decade5.NonRecurringDate(on=wall(change).date(), action=control))
         seasons = tou.seasons if tou else ()
+        count = len(seasons)
+        holidays = self.meter.scenario.holidays if seasons else ()
+        yearly = [_recurring(season.begins, _FIRST_SEASON + index) for index, season in enumerate(seasons)]
+        yearly += [_recurring(day, _SPECIAL) for day in holidays if len(day) == _MONTH_DAY]
+        once = [date.fromisoformat(day) for day in holidays if len(day) > _MONTH_DAY]
+        special = decade5.CalendarAction(calendar_ctrl=_SPECIAL)
         return decade5.Calendar(
-            non_recurring=tuple(changes),
-            recurring=tuple(
-                decade5.RecurringDate(
-                    month=int(season.begins[:2]),
-                    day=int(season.begins[3:]),
-                    action=decade5.CalendarAction(calendar_ctrl=_FIRST_SEASON + index),
-                )
-                for index, season in enumerate(seasons)
-            ),
+            non_recurring=(*changes, *(decade5.NonRecurringDate(on=day, action=special) for day in once)),
+            recurring=tuple(yearly),
             tier_switches=tuple(
                 _switch(switch, schedule)
                 for index, season in enumerate(seasons)
-                for schedule, switches in ((2 * index, season.weekend), (2 * index + 1, season.weekday))
+                for schedule, switches in (
+                    (2 * index, season.weekend),
+                    (2 * index + 1, season.weekday),
+                    (2 * count + index, (season.holiday or season.weekend) if holidays else ()),
+                )
                 for switch in switches
             ),
             schedules=tuple(
-                decade5.SeasonSchedule(day_kinds=(2 * index, 2 * index, 2 * index + 1)) for index in range(len(seasons))
+                decade5.SeasonSchedule(
+                    day_kinds=(2 * index, 2 * index, 2 * index + 1), special=(2 * count + index,) if holidays else ()
+                )
+                for index in range(count)
             ),
         )
+
+
+def _recurring(month_day: str, control: int) -> decade5.RecurringDate:
+    action = decade5.CalendarAction(calendar_ctrl=control)
+    return decade5.RecurringDate(month=int(month_day[:2]), day=int(month_day[3:]), action=action)
 
 
 def _switch(switch: Switch, schedule: int) -> decade5.TierSwitch:

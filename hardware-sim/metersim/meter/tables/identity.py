@@ -60,6 +60,8 @@ def general_configuration(meter: Meter, tables: frozenset[int]) -> GeneralConfig
 def identity_tables(meter: Meter) -> list[Table]:
     """ST01, ST02, ST05 and ST06."""
     identity, plate = meter.scenario.identity, meter.scenario.nameplate
+    in_st06 = meter.scenario.quirks.meter_id_at == "st06"
+    serial = identity.serial_number or identity.meter_id
     hardware, firmware = ([int(part) for part in text.split(".")] for text in (identity.hardware, identity.firmware))
     tables: list[Table] = [
         ManufacturerIdentification(
@@ -69,9 +71,9 @@ def identity_tables(meter: Meter) -> list[Table]:
             hw_revision_number=hardware[1],
             fw_version_number=firmware[0],
             fw_revision_number=firmware[1],
-            mfg_serial_number=identity.serial_number or identity.meter_id,
+            mfg_serial_number=serial,
         ),
-        DeviceIdentification(identification=meter.meter_id),
+        DeviceIdentification(identification=serial if in_st06 else meter.meter_id),
     ]
     if plate is not None:
         tables.append(
@@ -91,7 +93,8 @@ def identity_tables(meter: Meter) -> list[Table]:
             )
         )
     if identity.utility is not None:
-        tables.append(UtilityInformation(**identity.utility))  # type: ignore[arg-type]
+        texts = {**identity.utility, **({"device_id": meter.meter_id} if in_st06 else {})}
+        tables.append(UtilityInformation(**texts))  # type: ignore[arg-type]
     return tables
 
 
@@ -132,7 +135,12 @@ def source_tables(meter: Meter) -> list[Table]:
         UnitsOfMeasure(entries=tuple(_unit(scaling) for scaling in scalings)),
         DemandControl(intervals=tuple(DemandInterval(int_length=minutes) for _ in demands)),
         DataControl(source_ids=tuple(bytes([loads.index(s.source.load)]) for s in turning)),
-        Constants(entries=tuple(_constant(scaling, set1=limits.set1_present) for scaling in constants)),
+        Constants(
+            entries=tuple(
+                _constant(scaling, set1=limits.set1_present, offset=not meter.scenario.quirks.no_offset)
+                for scaling in constants
+            )
+        ),
         Sources(sources=tuple(_flags(scaling) for scaling in scalings)),
     ]
 
@@ -152,14 +160,18 @@ def _unit(scaling: Scaling) -> UnitOfMeasure:
     )
 
 
-def _constant(scaling: Scaling, *, set1: bool) -> Constant:
+def _constant(scaling: Scaling, *, set1: bool, offset: bool) -> Constant:
     source = scaling.source
     ratios = ConstantSet(
         set_applied=source.ct is None or source.ratios_applied,
         ratio_f1=1 if source.ct is None else source.ct,
         ratio_p1=source.vt,
     )
-    return Constant(multiplier=source.multiplier, offset=source.offset, set1=ratios if set1 else None)
+    return Constant(
+        multiplier=scaling.programmed if scaling.programmed is not None else source.multiplier,
+        offset=source.offset if offset else None,
+        set1=ratios if set1 else None,
+    )
 
 
 def _flags(scaling: Scaling) -> SourceFlags:

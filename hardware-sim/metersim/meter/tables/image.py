@@ -11,6 +11,7 @@ from drivers.c1219.decade0 import ProcedureResponse
 from drivers.c1219.record import Table
 from metersim.meter.model import Meter, ScenarioError
 from metersim.meter.tables.clock import ClockTables
+from metersim.meter.tables.firmware import context_quirks
 from metersim.meter.tables.identity import general_configuration, identity_tables, mode_status, source_tables
 from metersim.meter.tables.logs import LogTables
 from metersim.meter.tables.profile import ProfileTables
@@ -27,11 +28,12 @@ class Image:
     """The meter's tables. Raises `ScenarioError` if the scenario's numbers do not fit its number formats."""
 
     meter: Meter
-    context: Context = field(default_factory=Context)
+    context: Context = field(init=False)
     response: ProcedureResponse | None = None  # ST08, once a procedure was tried
 
     def __post_init__(self) -> None:
         scenario = self.meter.scenario
+        self.context = Context(context_quirks(scenario.quirks))
         stamp = Stamp(self.meter.calendar, scenario.layout.time_format)
         registers = RegisterTables(self.meter, stamp)
         fixed = [*identity_tables(self.meter), *source_tables(self.meter), *registers.fixed()]

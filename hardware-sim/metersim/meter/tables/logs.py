@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from drivers.c1219 import decade7
 from drivers.c1219.record import Table
-from metersim.meter.events import SUPPORTED, LoggedEvent
+from metersim.meter.events import LoggedEvent, supported
 from metersim.meter.lists import EVENTS, HISTORY
 from metersim.meter.model import Meter
 from metersim.meter.scenario import Log
 from metersim.meter.tables.place import Arranged, arrange
 from metersim.meter.tables.stamp import Stamp
 
-_SETS = 6  # octets of the sets of standard events
+_SETS = 6  # octets at least of the sets of standard events
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class LogTables:
             event_number=self.log.event_numbers,
             hist_date_time=True,
             hist_seq_nbr=True,
-            nbr_std_events=_SETS,
+            nbr_std_events=max(_SETS, max(supported(self.meter.scenario)) // 8 + 1),
             nbr_mfg_events=0,
             hist_data_length=self.log.argument_octets,
             event_data_length=self.log.argument_octets,
@@ -41,7 +41,7 @@ class LogTables:
             ext_log_flags=0 if new else None,
             nbr_program_tables=0 if new else None,
         )
-        codes = frozenset(SUPPORTED)
+        codes = frozenset(supported(self.meter.scenario))
         people = frozenset(code for code in codes if LoggedEvent(0, code).historic)
         tables: list[Table] = [limits, decade7.EventIdentification(std_events_supported=codes)]
         if self.log.history_entries:

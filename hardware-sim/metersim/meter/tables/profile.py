@@ -100,7 +100,7 @@ class ProfileTables:
         numbers = [(k, k) for k in range(newest + 1 - valid, newest + 1)]
         unread = newest + 1 - self.meter.last_read.get(FIRST_SET + number - 1, 0)
         return decade6.ProfileSetStatus(
-            block_order=int(descending),
+            block_order=int(descending == (self.meter.scenario.quirks.block_order == "flag")),
             list_type=int(circular),
             interval_order=int(layout.interval_order == "descending"),
             active_mode=True,
@@ -141,9 +141,10 @@ class ProfileTables:
         extended = self.profile.status in ("extended", "both")
         alone = self.profile.status == "simple"
         channels = list(enumerate(memory.countings))
-        valid = [simply_valid(interval, memory.countings, alone=alone) for interval in intervals]
+        right = self.meter.scenario.quirks.simple_status == "valid"
+        valid = [simply_valid(interval, memory.countings, alone=alone) == right for interval in intervals]
         return Block(
-            end_time=self.stamp(stored.end) if stored.intervals else None,
+            end_time=self.stamp(self._end_time(memory, stored)) if stored.intervals else None,
             counts=tuple((*_column(intervals, k, counting), *([0] * unused)) for k, counting in channels),
             end_reads=tuple(self._end_read(counting, stored) for _, counting in channels),
             end_pulses=tuple(self._end_pulses(counting, stored) for _, counting in channels),
@@ -158,11 +159,17 @@ class ProfileTables:
             else None,
         )
 
+    def _end_time(self, memory: Memory, stored: Stored) -> int:
+        """BLK_END_TIME; of an unfilled block some meters keep the time at which it will be full."""
+        if self.meter.scenario.quirks.open_block_end == "last_interval":
+            return stored.end
+        return stored.begin + memory.layout.block_intervals * memory.length
+
     def _end_read(self, counting: Counting, stored: Stored) -> int:
         name = counting.channel.end_source
         if not name or not stored.intervals:
             return 0
-        return self.meter.scalings[name].raw(self.meter.reading_at(name, stored.end))  # type: ignore[return-value]
+        return self.meter.scalings[name].raw_of(self.meter.total_pulses_at(name, stored.end))  # type: ignore[return-value]
 
     def _end_pulses(self, counting: Counting, stored: Stored) -> int:
         if not stored.intervals:
