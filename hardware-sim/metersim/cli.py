@@ -18,6 +18,7 @@ COMMANDS = {
     "modem": ("metersim.modem.command", "a bank of modems, and meters behind telephone numbers"),
     "lab": ("metersim.lab.command", "a laboratory: scenarios, and what a correct reader must find in their meters"),
     "truth": ("metersim.meter.truth_command", "what a correct reader must find in such a meter"),
+    "instruments": ("metersim.instruments.command", "an AC source, a standard and a counter around a meter"),
     "pages": ("metersim.pages.command", "pages of meters as audio, for multimon-ng to hear"),
     "modbus": ("metersim.modbus.command", "Modbus meters behind one line: TCP, TLS, RTU over TCP, or RTU on a pty"),
     "ntp": ("metersim.ntp", "a time server"),

@@ -1,4 +1,4 @@
-"""The reference of the configuration says every key that the code reads, with a meaning, and the page is of this code."""
+"""The reference of the configuration says every key that the code reads, with a meaning; the page is of this code."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Loads:
     """By load: what was used, and what the meter counted. Where nobody tampered both are one flow."""
 
     used: Mapping[str, Flow]
-    counted: Mapping[str, Flow]
+    counted: dict[str, Flow]
 
 
 def slot_s(scenario: Scenario) -> int:
