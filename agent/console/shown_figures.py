@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _UNITS = ("octets", "kB", "MB", "GB", "TB")
 
 
@@ -26,8 +27,8 @@ def octets(count: int) -> str:
 
 
 def span(time: timedelta) -> str:
-    """Write a span in its two largest units: `3 d 4 h`, `12 min`, `40 s`."""
+    """Write a span in its two largest units: `3 d 4 h`, `12 min`, `40 s`; no line breaks before a unit."""
     seconds = max(0, int(time.total_seconds()))
     parts = [(seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
     first = next((k for k, (amount, _) in enumerate(parts) if amount), 3)
-    return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount) or "0 s"
+    return " ".join(f"{amount}{_NO_BREAK}{unit}" for amount, unit in parts[first : first + 2] if amount or first == 3)

@@ -49,6 +49,10 @@ class Texts:
             key = f"{key}.one" if values["count"] == 1 and f"{key}.one" in self._texts else f"{key}.other"
         return _VALUE.sub(lambda found: str(values.get(found[1], found[0])), self._texts[key])
 
+    def own(self, key: str, english: str) -> str:
+        """Return the text of a key that only a translation has: what it says in English is in the agent's own data."""
+        return self._texts.get(key, english)
+
     def __contains__(self, key: str) -> bool:
         return key in self._texts
 

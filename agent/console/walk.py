@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -33,15 +34,16 @@ class Hazard:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stop in a list. `taken_by`: somebody else, who is there now."""
+    """One stop in a list. `taken_by`: somebody else, who is there now; `here`: the person who looks at the list is."""
 
     stop: Stop
     title: str
     hazards: tuple[Hazard, ...]
     taken_by: str = ""
+    here: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Walk:
     """One route for one person at one moment."""
 
@@ -93,7 +95,14 @@ class Walk:
     def row(self, stop: Stop) -> Row:
         """Return one stop for a list."""
         holder = stop.claimed_by or ""
-        return Row(stop, title_of(stop), self.hazards(stop), "" if holder == self.by else holder)
+        here = stop.stop_id == self._here
+        return Row(stop, title_of(stop), self.hazards(stop), "" if holder == self.by else holder, here)
+
+    @cached_property
+    def _here(self) -> str | None:
+        """The stop that this person came to last: who came to several has gone on from the others."""
+        mine = [(stop.claimed_until, stop.stop_id) for stop in self.view.stops if stop.claimed_by == self.by]
+        return max(((until, stop_id) for until, stop_id in mine if until is not None), default=(None, None))[1]
 
     def hazards(self, stop: Stop) -> tuple[Hazard, ...]:
         """Return what to warn of, most urgent first."""

@@ -6,6 +6,8 @@ figures are left out, and what it found is said without them.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from agent.checks.run import CHECKS
@@ -13,6 +15,7 @@ from agent.document import encode
 from agent.field.views import CheckView
 from agent.reading import CheckResult, Outcome, Reading
 
+MOST_PLACES = 3  # of a figure that passed
 _WORST_FIRST: dict[Outcome, int] = {"fail": 0, "verified": 1, "pass": 2, "skipped": 3}
 _KNOWN = {check.name: check for check in CHECKS}
 
@@ -72,5 +75,14 @@ def _measured(result: CheckResult, *, typed: bool) -> str:
     """Say what a check that passed without a remark has measured."""
     if result.measured is None or (typed and result.check not in _TOLD_IN_FULL):
         return ""
-    unit = f" {result.unit}" if result.unit else ""
-    return f"{result.measured}{unit}, limit {result.limit}" if result.limit is not None else f"{result.measured}{unit}"
+    if not result.unit:
+        return result.measured  # an identification: it is the one on record, else there were words
+    said = f"{_short(result.measured)} {result.unit}"
+    return said if result.limit is None else f"{said}, limit {result.limit}"
+
+
+def _short(figure: str) -> str:
+    """Leave out what nobody reads: the document has every digit."""
+    if len(figure.partition(".")[2]) <= MOST_PLACES:
+        return figure
+    return f"{Decimal(figure):.{MOST_PLACES}f}"

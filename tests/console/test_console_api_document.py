@@ -96,6 +96,7 @@ def test_only_what_tells_nothing_is_public() -> None:
     public = {one.path for one in ENDPOINTS if one.public}
     assert public == {"/login", "/openapi.json", "/problems"}
     assert {one.path for one in ENDPOINTS if one.role == "operator"} == {
+        "/routes",
         "/routes/{route_id}/export",
         "/support-bundle",
     }

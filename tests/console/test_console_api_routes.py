@@ -48,15 +48,23 @@ async def bob(console: Console) -> Program:
     return await program(console, "bob")
 
 
+@pytest.fixture
+async def olga(console: Console) -> Program:
+    return await program(console, "olga")
+
+
 async def stop_ids(one: Program) -> list[str]:
     listed = await one.get("/routes/R-1/stops?show=all")
     return [row["stop_id"] for row in listed["stops"]]
 
 
-async def test_a_route_is_loaded_listed_shown_and_walked_either_way(console: Console, ann: Program) -> None:
-    loaded = await ann.call("POST", "/routes", route(route_id="R-2", name="Harbour"))
+async def test_a_route_is_loaded_listed_shown_and_walked_either_way(
+    console: Console, ann: Program, olga: Program
+) -> None:
+    assert (await ann.call("POST", "/routes", route(route_id="R-2"))).status_code == 403
+    loaded = await olga.call("POST", "/routes", route(route_id="R-2", name="Harbour"))
     assert (loaded.status_code, loaded.headers["location"]) == (201, "/api/v1/routes/R-2")
-    assert (loaded.json()["progress"]["total"], loaded.json()["loaded_by"]) == (3, "ann")
+    assert (loaded.json()["progress"]["total"], loaded.json()["loaded_by"]) == (3, "olga")
     assert {one["route_id"] for one in (await ann.get("/routes"))["routes"]} == {"R-1", "R-2"}
     forth, back = await ann.get("/routes/R-2"), await ann.get("/routes/R-2?backwards=true")
     assert (forth["next"]["sequence"], back["next"]["sequence"]) == (1, 3)
@@ -67,9 +75,9 @@ async def test_a_route_is_loaded_listed_shown_and_walked_either_way(console: Con
     assert any('"did":"loaded"' in line and '"which":"R-2"' in line for line in console.audit_lines())
 
 
-async def test_a_route_in_csv(ann: Program) -> None:
+async def test_a_route_in_csv(olga: Program) -> None:
     content = b"route_id,route_name,day,zone,meter_id,address\nR-9,Hill,2026-03-02,America/Denver,7,1 Hill\n"
-    loaded = await ann.post("/routes", content=content, headers={"Content-Type": "text/csv; charset=utf-8"})
+    loaded = await olga.post("/routes", content=content, headers={"Content-Type": "text/csv; charset=utf-8"})
     assert (loaded["route_id"], loaded["name"], loaded["next"]["title"]) == ("R-9", "Hill", "1 Hill")
 
 
@@ -77,8 +85,8 @@ async def test_a_route_in_csv(ann: Program) -> None:
     ("tree", "said"),
     [({"schema": "mrsp.route/1"}, "route_id"), ([], "object"), (route(zone="Nowhere/Here"), "time zone")],
 )
-async def test_a_route_with_a_mistake_is_refused_naming_it(ann: Program, tree: object, said: str) -> None:
-    problem = await ann.refused(400, "POST", "/routes", tree)
+async def test_a_route_with_a_mistake_is_refused_naming_it(olga: Program, tree: object, said: str) -> None:
+    problem = await olga.refused(400, "POST", "/routes", tree)
     assert said in problem["detail"]
     assert problem["type"] == "/api/v1/problems#makes-no-sense"
 

@@ -253,7 +253,8 @@ async def test_another_form_than_json_is_refused_before_it_is_read(ann: Program)
 
 
 @pytest.mark.parametrize(("path", "most"), [("/routes/R-1/search", MOST_FORM_OCTETS), ("/routes", 100_000)])
-async def test_a_body_without_end_is_refused_while_it_comes(ann: Program, path: str, most: int) -> None:
+async def test_a_body_without_end_is_refused_while_it_comes(console: Console, path: str, most: int) -> None:
+    olga = await program(console, "olga")
     sent = 0
 
     async def body() -> AsyncIterator[bytes]:
@@ -262,16 +263,19 @@ async def test_a_body_without_end_is_refused_while_it_comes(ann: Program, path: 
             sent += 10_000
             yield b"[" * 10_000
 
-    await ann.refused(413, "POST", path, content=body(), headers={"Content-Type": "application/json"})
+    await olga.refused(413, "POST", path, content=body(), headers={"Content-Type": "application/json"})
     assert sent <= most + 20_000
 
 
-async def test_nothing_of_a_customer_is_in_the_log(ann: Program, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_of_a_customer_is_in_the_log(
+    console: Console, ann: Program, caplog: pytest.LogCaptureFixture
+) -> None:
+    olga = await program(console, "olga")
     caplog.set_level(logging.DEBUG)
     await ann.post("/routes/R-1/search", {"text": "Mill Street"})
     stop = (await ann.get("/routes/R-1/stops"))["stops"][0]["stop_id"]
     await ann.get(f"/stops/{stop}")
-    await ann.refused(400, "POST", "/routes", {"schema": "Mill Street"})
+    await olga.refused(400, "POST", "/routes", {"schema": "Mill Street"})
     own = [one.getMessage() for one in caplog.records if one.name.startswith(("agent", "uvicorn", "starlette"))]
     assert not any("Mill" in one or PEER[0] in one for one in own)
 

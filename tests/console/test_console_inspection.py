@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
+from agent.console.settings import ConsoleSettings
 from agent.errors import LocalTrouble
 from agent.inspections import INSPECTIONS_FILE, Changes, Inspection, InspectionDesk, Mark
 from agent.inspections.store import InspectionStore
 from agent.routes.view import Stop
 from agent.state_book import StateBook, opened
-from tests.console.walking_kit import HOSTILE, PNG, Walker, a_route, a_stop, walking
+from tests.console.walking_kit import HOSTILE, PNG, PROBES, Walker, a_route, a_stop, translated, walking
 
 LISTS = 9
 
@@ -66,12 +67,12 @@ class Site:
 
 
 @asynccontextmanager
-async def at_site(directory: Path, **stop: Any) -> AsyncIterator[Site]:
+async def at_site(directory: Path, *, settings: ConsoleSettings = PROBES, **stop: Any) -> AsyncIterator[Site]:
     shelf = Shelf()
     book = StateBook(*await opened("inspections", lambda: InspectionStore(directory / INSPECTIONS_FILE, create=True)))
     async with (
         InspectionDesk(book, shelf, again_s=0.0) as desk,  # type: ignore[arg-type]
-        walking(directory, a_route(a_stop(1, **stop)), inspections=desk) as ann,
+        walking(directory, a_route(a_stop(1, **stop)), inspections=desk, settings=settings) as ann,
     ):
         yield Site(ann, desk, shelf, (await ann.stops())[0])
 
@@ -253,3 +254,18 @@ async def test_a_box_without_inspections_has_no_pages_of_them(tmp_path: Path) ->
         stop = (await ann.stops())[0]
         await ann.get(f"/stops/{stop.stop_id}/inspection", status=404)
         await ann.get("/inspections/1", status=404)
+
+
+async def test_the_lists_are_in_the_language_of_the_console(tmp_path: Path) -> None:
+    words = '[electrical_hazards]\ntitle = "Strom"\n[item]\nwiring = "Offene Kabel"\n'
+    async with at_site(tmp_path, settings=translated(tmp_path, checklist=words)) as site:
+        page = await site.ann.get(site.path)
+        assert "<strong>Strom</strong>" in page
+        assert "<strong>Physical dangers</strong>" in page
+        page = await site.ann.get(f"{site.path}/lists/electrical_hazards")
+        assert "<h1>Strom</h1>" in page
+        assert ">Offene Kabel</h2>" in page
+        assert "<title>Strom" in page
+        page = await site.ann.part(site.item("wiring"), {"answer": "found"})
+        assert ">Offene Kabel</h2>" in page
+        assert "Offene Kabel" in await site.ann.get(await site.file())

@@ -13,7 +13,7 @@ from agent.field.views import Asked, CheckView, ErrorView, JobView, ProgressView
 from agent.reading import EventPart, HeardPart
 from drivers.person import Answer, Question
 from tests.console.reading_kit import Jobs, block, ended, job, reading, register
-from tests.console.walking_kit import HOSTILE, Walker, a_route, walking
+from tests.console.walking_kit import HOSTILE, Walker, a_route, translated, walking
 
 PROGRESS = ProgressView("ST64", 5_000, 20_000, 7_340, 9, 672, 35, 430)
 NAMEPLATE = Question("nameplate", "type or scan the number on the meter's nameplate", example="00123456")
@@ -164,6 +164,25 @@ async def test_a_failed_check_comes_first_and_says_what_to_do(tmp_path: Path) ->
         page = await walker.get("/jobs/job-1")
     assert "Accepted by ann: I looked again" in page
     assert "/accept" not in page
+
+
+async def test_checks_and_events_are_in_the_language_of_the_console(tmp_path: Path) -> None:
+    check = '[meter_clock]\ntitle = "uhr des Zählers"\nadvice = "melden"\n[tou_sum]\ntitle = "summe"\n'
+    settings = translated(
+        tmp_path, check=check, event='primary_power_up = "Strom wieder da"', job='do = "Zu tun: {advice}"'
+    )
+    async with walking(tmp_path, a_route(), settings=settings) as walker:
+        view = await at_stop(walker, ended(checks=(FAILED, PASSED)), failed=("meter_clock",))
+        walker.console.app.state.world = replace(walker.console.app.state.world, desk=Jobs([view]))
+        page = await walker.get("/jobs/job-1")
+        assert "Failed checks: uhr des Zählers" in await walker.get(f"/stops/{view.stop_id}")
+    for words in (
+        "<span>Uhr des Zählers</span>",
+        "Zu tun: melden.",
+        "<strong>Summe</strong>",
+        "<td>Strom wieder da</td>",
+    ):
+        assert words in page
 
 
 async def test_reading_again_goes_by_the_same_probe(tmp_path: Path) -> None:

@@ -13,24 +13,24 @@ from tests.routes.routes_kit import octets
 
 
 async def test_a_route_is_loaded_from_a_file_and_is_the_one_that_is_walked(tmp_path: Path) -> None:
-    async with walking(tmp_path) as ann:
-        assert "No route is loaded yet" in await ann.get("/")
+    async with walking(tmp_path, name="olga") as olga:
+        assert "No route is loaded yet" in await olga.get("/")
         file = {"file": ("any name", octets(a_route()))}
-        assert await ann.done("/routes", files=file) == "/routes/R-1"
-        shown = await ann.get("/routes/R-1")
+        assert await olga.done("/routes", files=file) == "/routes/R-1"
+        shown = await olga.get("/routes/R-1")
         assert "of 3 done" in shown
         assert "Deadline 17:00" in shown
         assert "11 h left" in shown
-        assert await ann.get("/") == shown.replace('href="/"', 'href="/" aria-current="page"')
-        assert "North loop" in await ann.get("/routes")
-        assert any('"loaded"' in line and '"by":"ann"' in line for line in ann.console.audit_lines())
+        assert await olga.get("/") == shown.replace('href="/"', 'href="/" aria-current="page"')
+        assert "North loop" in await olga.get("/routes")
+        assert any('"loaded"' in line and '"by":"olga"' in line for line in olga.console.audit_lines())
 
 
 async def test_a_csv_file_is_taken_too(tmp_path: Path) -> None:
     text = "route_id,route_name,day,zone,address\nR-2,South,2026-11-22,UTC,1 Sea Road\n,,,,2 Sea Road\n"
-    async with walking(tmp_path) as ann:
-        assert await ann.done("/routes", files={"file": ("r.csv", text.encode())}) == "/routes/R-2"
-        assert "2 Sea Road" in await ann.get("/routes/R-2")
+    async with walking(tmp_path, name="olga") as olga:
+        assert await olga.done("/routes", files={"file": ("r.csv", text.encode())}) == "/routes/R-2"
+        assert "2 Sea Road" in await olga.get("/routes/R-2")
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,18 @@ async def test_a_csv_file_is_taken_too(tmp_path: Path) -> None:
 async def test_a_file_that_is_no_route_is_refused_and_it_is_said_why(
     tmp_path: Path, file: tuple[str, bytes] | None, said: str
 ) -> None:
-    async with walking(tmp_path) as ann:
-        shown = await ann.refused(422, "/routes", files={"file": file or ("", b"")})
+    async with walking(tmp_path, name="olga") as olga:
+        shown = await olga.refused(422, "/routes", files={"file": file or ("", b"")})
         assert said in shown
+        assert await olga.book.routes() == ()
+
+
+async def test_who_reads_meters_cannot_load_a_route_that_names_lines_and_passwords(tmp_path: Path) -> None:
+    async with walking(tmp_path) as ann:
+        shown = await ann.get("/routes")
+        assert "An operator loads them." in shown
+        assert 'name="file"' not in shown
+        await ann.refused(403, "/routes", files={"file": ("r.json", octets(a_route()))})
         assert await ann.book.routes() == ()
 
 
@@ -128,6 +137,17 @@ async def test_a_long_list_comes_in_pages(tmp_path: Path) -> None:
         assert "1 of 3" in await ann.get("/routes/R-1?show=nonsense&page=-1")
 
 
+async def test_a_person_is_at_the_stop_that_they_came_to_last(tmp_path: Path) -> None:
+    async with walking(tmp_path, a_route()) as ann:
+        for stop in await ann.stops():
+            await ann.book.claim(stop.stop_id, "ann", stop.version)
+            ann.now.after(minutes=5)
+        shown = await ann.get("/routes/R-1")
+        assert shown.count("you are here") == 1
+        assert shown.index("begun") < shown.index("you are here")
+        assert "You are at" not in shown
+
+
 async def test_a_route_that_will_be_late_or_is_says_so(tmp_path: Path) -> None:
     async with walking(tmp_path, a_route(deadline="07:00")) as ann:
         first, second, _ = await ann.stops()
@@ -181,7 +201,7 @@ async def test_what_the_browser_says_was_chosen_is_not_trusted(tmp_path: Path) -
     async with walking(tmp_path, a_route()) as ann:
         for value in ("R-9!b!", "../../x!f!", "!!!", "R-1!x!"):
             ann.client.cookies.set("__Host-mrsp-walk", value, domain="box.test")
-            assert "Load a route" in await ann.get("/")
+            assert "<h1>Routes</h1>" in await ann.get("/")
             ann.client.cookies.delete("__Host-mrsp-walk")
 
 

@@ -85,7 +85,7 @@ class Walker:
         page = await self.client.get(path, follow_redirects=True)
         assert page.status_code == status, page.text
         assert not _INLINE.search(page.text.replace("&lt;", "")), _INLINE.search(page.text)
-        return page.text
+        return page.text.replace("\N{NO-BREAK SPACE}", " ")
 
     async def post(self, path: str, fields: dict[str, Any] | None = None, **more: Any) -> httpx.Response:
         """Send a form. `files`, `headers`: as httpx has them."""
@@ -128,19 +128,29 @@ class Walker:
 
 @asynccontextmanager
 async def walking(
-    directory: Path, tree: dict[str, Any] | None = None, *, photos: bool = True, **parts: Any
+    directory: Path, tree: dict[str, Any] | None = None, *, name: str = "ann", photos: bool = True, **parts: Any
 ) -> AsyncIterator[Walker]:
     """Log a person in at a console whose box has the route `tree`."""
     now = Now()
-    people = (("ann", "reader"), ("bob", "reader"))
+    people = (("ann", "reader"), ("bob", "reader"), ("olga", "operator"))
+    parts.setdefault("settings", PROBES)
     kept = Photos(directory / "photos") if photos else None
     async with (
         await RouteBook.open(directory / ROUTES_FILE, now=now) as book,
-        console_in(directory, people=people, settings=PROBES, routes=book, photos=kept, **parts) as console,  # type: ignore[arg-type]
+        console_in(directory, people=people, routes=book, photos=kept, **parts) as console,  # type: ignore[arg-type]
     ):
         if tree is not None:
             await book.load(octets(tree), "json", by="dispatch")
-        yield await _logged_in(Walker(console, book, now, console.client, "ann"))
+        yield await _logged_in(Walker(console, book, now, console.client, name))
+
+
+def translated(directory: Path, **files: str) -> ConsoleSettings:
+    """Return the settings of a console in a language that has these files: name without `.toml`, content."""
+    place = directory / "texts" / "xx"
+    place.mkdir(parents=True)
+    for name, content in files.items():
+        (place / f"{name}.toml").write_text(content, encoding="utf-8")
+    return ConsoleSettings(hosts=("box.test",), language="xx", texts=str(place.parent))
 
 
 async def _logged_in(walker: Walker) -> Walker:

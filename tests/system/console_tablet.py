@@ -96,6 +96,13 @@ class Tablet:
         self.page.goto(f"{self.box.url}{path}")
 
     def load(self, route: dict[str, Any]) -> None:
+        """Let the office load a route, and open it."""
+        file = self.box.directory / "route.json"
+        file.write_bytes(as_file(route)["buffer"])
+        self.box.command("route", "load", file)
+        self.go(f"/routes/{route['route_id']}")
+
+    def upload(self, route: dict[str, Any]) -> None:
         """Load a route by the form of the page of all routes; it is shown."""
         self.go("/routes")
         self.page.get_by_label("Route file").set_input_files(as_file(route))
@@ -143,14 +150,17 @@ class Tablet:
                 return
         raise AssertionError(f"no way to {name!r} by keys")
 
-    def axe(self, scheme: Scheme) -> list[str]:
-        """Return what breaks the rules of accessibility on this page by day or by night: all, or those on colours."""
+    def axe(self, scheme: Scheme, part: str = "html") -> list[str]:
+        """Return what breaks the rules of accessibility here by day or by night: all of them, or those on colours.
+
+        `part`: the selector of what is new on a page that was looked at before.
+        """
         self.light(scheme)
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
         rules = {"type": "tag", "values": _RULES} if scheme == "light" else {"type": "rule", "values": _OF_COLOURS}
         options = {"runOnly": rules, "resultTypes": ["violations"], "elementRef": False}
-        found = self.page.evaluate("options => axe.run(options)", options)
+        found = self.page.evaluate("([part, options]) => axe.run(part, options)", [part, options])
         self.page.evaluate(_TIDY)
         return [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]
 

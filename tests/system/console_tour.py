@@ -54,7 +54,7 @@ def the_route() -> dict[str, Any]:
         by_eye(
             "16 Mill Street",
             "10012401",
-            shown=[{"quantity": "kWh", "dials": 5}, {"quantity": "kW", "decimals": 2, "dials": 2}],
+            shown=[{"quantity": "kWh", "dials": 5}, {"quantity": "kW", "decimals": 2, "dials": 5}],
             notes="two registers: press the button once for kW",
         ),
         by_eye("18 Mill Street", "10012402", hazards=["unsafe_access"]),
@@ -72,7 +72,7 @@ def tour(one: Tablet) -> Iterator[str]:
     """
     one.go("/routes")
     yield "routes"
-    one.load(the_route())
+    one.upload(the_route())
     yield "route"
     yield from _at_a_probe(one)
     yield from _what_fails(one)

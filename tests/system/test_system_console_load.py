@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.system.console_route import METER_ID, a_route, by_probe
-from tests.system.console_world import PASSWORD, Gateway, gateway
+from tests.system.console_world import PASSWORD, Gateway
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -23,10 +22,9 @@ MOST_GROWTH = 12 * 1024 * 1024  # octets, from the first read to the last
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[Gateway]:
-    with gateway(tmp_path, "probe") as box:
-        box.probes[0].hold_to("--fault", "late=0.01")
-        yield box
+def box(console_box: Gateway) -> Gateway:
+    console_box.probes[0].hold_to("--fault", "late=0.01")
+    return console_box
 
 
 class Watcher:
@@ -91,7 +89,7 @@ async def logged_in(client: httpx.AsyncClient, name: str) -> str:
 
 async def begun(client: httpx.AsyncClient, token: str) -> str:
     """Begin to read the meter of the route's only stop; return the job."""
-    [probe] = (await client.get("/probes", headers=bearer(token))).json()["probes"]
+    probe, _ = (await client.get("/probes", headers=bearer(token))).json()["probes"]
     [stop] = (await client.get("/routes/L-1/stops?show=all", headers=bearer(token))).json()["stops"]
     body = {"way": "probe", "probe": probe["probe"], "version": stop["version"]}
     answer = await client.post(f"/stops/{stop['stop_id']}/jobs", json=body, headers=bearer(token))

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.system.console_route import METER_ID, a_route, by_eye, by_probe
 from tests.system.console_tablet import Tablet, chromium, tablet
-from tests.system.console_world import Gateway, gateway
+from tests.system.console_world import Gateway
 
 pytestmark = [
     pytest.mark.system,
@@ -28,12 +28,12 @@ new MutationObserver(() => {
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def box(console_box: Gateway) -> Gateway:
     """A gateway with two probes: one at a good meter, one at a meter whose clock is wrong."""
-    with gateway(tmp_path_factory.mktemp("console"), "left probe", "right probe") as box:
-        box.probes[0].hold_to("--fault", "late=0.01")
-        box.probes[1].hold_to("--fault", "clock_offset=400")
-        yield box
+    good, wrong = console_box.probes
+    good.hold_to("--fault", "late=0.01")
+    wrong.hold_to("--fault", "clock_offset=400")
+    return console_box
 
 
 @pytest.fixture(scope="module")

@@ -151,6 +151,7 @@ ENDPOINTS = (
         path="/routes",
         function=load_route,
         tag="routes",
+        role="operator",  # an order may name lines and passwords
         takes=(JSON, CSV),
         status=201,
         location="/routes/{0.route_id}",

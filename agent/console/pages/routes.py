@@ -148,7 +148,7 @@ async def _all(request: Request, *, said: str = "", advice: str = "", status: in
 PAGES = (
     Page("/", start),
     Page("/routes", all_routes),
-    Page("/routes", load, method="POST", body="upload"),
+    Page("/routes", load, method="POST", body="upload", role="operator"),  # an order may name lines and passwords
     Page("/routes/{route_id}", route),
     Page("/routes/{route_id}/now", now, background=True),
     Page("/routes/{route_id}/search", search, method="POST"),

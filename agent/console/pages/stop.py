@@ -27,6 +27,7 @@ from agent.console.choices import choices_of, probe_key, remember
 from agent.console.hazards_seen import hazards_seen_of
 from agent.console.page import Page
 from agent.console.request import field, form_of, go_to, settings_of, show, texts_of, world_of
+from agent.console.text import Texts
 from agent.errors import UsageError
 from agent.field.probes import Probe, probes_of
 from agent.field.views import Work
@@ -167,7 +168,7 @@ async def _page(request: Request, at: AtStop, said: Mapping[str, Any] | None = N
         "inspects": world.inspections is not None,
         "inspections": filed,
         "unsafe": any(one.threat and one.made_safe is None for one in filed),
-        "checks": [_CHECKS.get(name, name.replace("_", " ")) for name in at.stop.checks_failed],
+        "checks": [_check_name(texts_of(request), name) for name in at.stop.checks_failed],
         "codes": at.walk.view.codes.sorted(at.stop.codes),
         "reasons": REASONS,
         "takes_photos": world.photos is not None,
@@ -188,6 +189,10 @@ async def _probes(request: Request, at: Stop) -> Sequence[Probe]:
         return found
     ordered = Probe(texts_of(request)("stop.probe_of_order"), named)
     return (ordered, *(one for one in found if one.url != named))
+
+
+def _check_name(texts: Texts, name: str) -> str:
+    return texts.own(f"check.{name}.title", _CHECKS.get(name, name.replace("_", " ")))
 
 
 PAGES = (

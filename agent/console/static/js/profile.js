@@ -123,7 +123,7 @@
           {
             ...axis,
             grid,
-            size: 48,
+            size: (_plot, shown) => 18 + 10 * Math.max(3, ...(shown ?? []).map((one) => one.length)), // as wide as its numbers
             space: 40,
             label: unit,
             labelSize: 24,
