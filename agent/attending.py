@@ -22,6 +22,7 @@ from agent.held_password import shown_once
 from agent.keeping import STORE_AGAIN_S, keep_for_sure, link_recording, refuse_if_full
 from agent.ledger import Ledger
 from agent.lines import url_on
+from agent.log_fields import about
 from agent.not_read import report_not_read
 from agent.order import Order
 from agent.scheduling.failures import failure_of
@@ -34,11 +35,12 @@ from drivers.visual.trouble import NotRead
 
 HANG_UP_S = 20.0  # of the time that a visit has, kept back for leaving the meter and the line
 LEAST_S = 5.0
+UNTOLD = frozenset({"cancelled", "not_configured"})  # by a person, who need not be told
 
 _log = logging.getLogger("agent.service")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attendant:
     """Makes the visits of one agent, and tells whoever must know what becomes of them: the schedule's `World`."""
 
@@ -49,6 +51,17 @@ class Attendant:
     follower: FollowUp
     ledger: Ledger
     now: Callable[[], Moment]
+
+    def adopt(self, config: Config) -> None:
+        """Go by another configuration from the next visit on; those under way end by the one that they began with."""
+        directories = config.settings.agent
+        self.orders = {**self.orders, **{meter.name: order_of(config, meter) for meter in config.settings.meters}}
+        self.box = replace(
+            self.box,
+            profile_dirs=tuple(map(config.path, directories.profile_directories)),
+            rule_set_dirs=tuple(map(config.path, directories.rule_set_directories)),
+        )
+        self.config = config
 
     def order_for(self, read: Read) -> Order:
         """Return the order of `read`: what was asked for, or what stands in the configuration."""
@@ -62,6 +75,10 @@ class Attendant:
         `came` is told the reading's id, and whether it is whole, before the spool has it. Never raises but for being
         cancelled.
         """
+        with about(meter=read.meter):
+            return await self._attended(read, came)
+
+    async def _attended(self, read: Read, came: Came) -> str | Failure:
         try:
             order = self.order_for(read)
             outcome = await self._visited(read, order)
@@ -91,7 +108,7 @@ class Attendant:
         try:
             await self.ledger.given_up(read.meter, read.due, given_up.at, given_up.reason, given_up.why)
             ours = read.failure is not None and read.failure.about == "box"
-            if not ours and not read.brought and given_up.why != "cancelled":
+            if not ours and not read.brought and given_up.why not in UNTOLD:
                 await self.follower.not_reached(self.order_for(read), given_up.detail, given_up.at)
         except Exception:  # noqa: BLE001 - a bug in a report must not stop the schedule
             _log.exception("%s: that its read was given up cannot be told", read.meter)
@@ -113,6 +130,10 @@ class Attendant:
 
     async def keep(self, read: Read, order: Order, outcome: Outcome, came: Came) -> str | Failure:
         """Keep what a visit brought, and let follow what follows; return the reading's id, or why it is not whole."""
+        with about(meter=read.meter, reading_id=outcome.reading.reading_id):
+            return await self._kept(read, order, outcome, came)
+
+    async def _kept(self, read: Read, order: Order, outcome: Outcome, came: Came) -> str | Failure:
         reading = outcome.reading
         await link_recording(self.config, reading)
         read.brought = True

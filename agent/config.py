@@ -17,11 +17,13 @@ from agent.cmep.dialect import Dialect
 from agent.console.settings import ConsoleSettings
 from agent.credentials import is_credential
 from agent.errors import ConfigError, UsageError
+from agent.fleet.settings import FleetSettings
 from agent.forward.settings import ForwardSettings
 from agent.identity.layout import CERTIFICATE_FILE
 from agent.lines import ModemBank, key_of
 from agent.listening.pager_settings import PagerSettings
 from agent.listening.settings import RadioSettings
+from agent.metrics.settings import MetricsSettings
 from agent.order import Order, Text
 from agent.outlet_settings import OutletSettings
 from agent.requests.settings import RequestSettings
@@ -160,6 +162,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requests: RequestSettings | None = None
     outlet: OutletSettings = OutletSettings()
     console: ConsoleSettings | None = None
+    metrics: MetricsSettings | None = None
+    fleet: FleetSettings | None = None
     meters: tuple[MeterSection, ...] = ()
 
     def __post_init__(self) -> None:
@@ -212,6 +216,7 @@ class Config:
 
     settings: Settings
     base: Path  # directory of the file
+    fleet_version: int | None = None  # that it is of; 0: the box's own file; None: the box takes no bundles
 
     def path(self, text: str) -> Path:
         """Return a path of the configuration; relative ones start at the file's directory. A credential is none."""
@@ -242,12 +247,34 @@ class Config:
         return self.path(forward.certificate) if forward is not None else self.key_directory / CERTIFICATE_FILE
 
     @property
+    def forward(self) -> ForwardSettings | None:
+        """The `[forward]` section with its files named from the configuration's directory."""
+        found = self.settings.forward
+        if found is None:
+            return None
+        files = {name: getattr(found, name) for name in ("ca", "certificate", "key", "password_file")}
+        return msgspec.structs.replace(found, **{name: str(self.path(file)) for name, file in files.items() if file})
+
+    @property
     def spool_file(self) -> Path:
         return self.state_directory / "spool.sqlite"
 
 
 def load_config(path: Path) -> Config:
-    """Return the configuration in `path`. Raises `ConfigError` naming file, line, key and what is allowed."""
+    """Return the configuration in `path`, or that of the bundle which took its place (`[fleet]`).
+
+    Raises `ConfigError` naming file, line, key and what is allowed.
+    """
+    own = load_own_config(path)
+    if own.settings.fleet is None:
+        return own
+    from agent.fleet.effective import in_force  # noqa: PLC0415 - only where bundles are taken
+
+    return in_force(own)
+
+
+def load_own_config(path: Path) -> Config:
+    """Return the configuration in `path` itself. Raises as `load_config`."""
     try:
         settings = load_toml(path, Settings, what="configuration")
     except UsageError as error:

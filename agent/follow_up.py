@@ -40,6 +40,7 @@ from agent.anomaly import Anomaly, Finding
 from agent.business_days import within_business_days
 from agent.errors import LocalTrouble
 from agent.meter_record import MeterRecord, MeterRecords, advanced
+from agent.meter_versions import Seen
 from agent.order import Order, Site
 from agent.reading import Reading
 from agent.spool import AlreadySpooled, Priority, Spool
@@ -56,6 +57,7 @@ class Prepared:
     """What follows a visit once its reading is in the spool."""
 
     record: MeterRecord  # as it will be, the reports still owed
+    seen: Seen | None = None  # how the meter is set up; None unless the reading is a good one
 
 
 class FollowUp:
@@ -80,16 +82,19 @@ class FollowUp:
     async def prepare(self, order: Order, outcome: Outcome) -> Prepared:
         """Work out what follows a visit, and set it down durably. To be called before the reading is stored."""
         before = await self._settled(await asyncio.to_thread(self._records.of, order))
+        seen = _seen(outcome)
         try:
-            return await self._prepared(order, outcome, before)
+            return Prepared(await self._prepared(order, outcome, before), seen)
         except Exception:  # noqa: BLE001 - a bug in here must not cost the reading, which is not stored yet
             _log.exception("%s: what follows reading %s is not known", before.key, outcome.reading.reading_id)
-            return Prepared(advanced(before, outcome.reading, outcome.memory, outcome.before))
+            return Prepared(advanced(before, outcome.reading, outcome.memory, outcome.before), seen)
 
     async def complete(self, prepared: Prepared) -> None:
         """Report what was found and let the record move on. To be called once the reading is in the spool."""
         record = await self._delivered(prepared.record)
         await asyncio.to_thread(self._records.keep, record)
+        if prepared.seen is not None:
+            await asyncio.to_thread(self._records.versions.note, record.key, prepared.seen)
 
     async def not_reached(self, order: Order, reason: str, at: datetime) -> None:
         """Report a meter whose read was given up, once until a reading of it comes. `reason`: in words."""
@@ -137,7 +142,7 @@ class FollowUp:
         for record in await asyncio.to_thread(lambda: list(self._records.owing())):
             await self._settled(record)
 
-    async def _prepared(self, order: Order, outcome: Outcome, before: MeterRecord) -> Prepared:
+    async def _prepared(self, order: Order, outcome: Outcome, before: MeterRecord) -> MeterRecord:
         reading = outcome.reading
         record = advanced(before, reading, outcome.memory, outcome.before)
         last_read_at = order.last_read_at or before.last_read_at
@@ -160,7 +165,7 @@ class FollowUp:
         if (intent.open, intent.clock_failures) != (known.open, before.clock_failures):
             noted = msgspec.structs.replace(before, watch=msgspec.structs.replace(known, intent=intent))
             await asyncio.to_thread(self._records.keep, noted)
-        return Prepared(_carried_out(record, intent))
+        return _carried_out(record, intent)
 
     async def _settled(self, record: MeterRecord) -> MeterRecord:
         """Carry out what an earlier visit left: its intent, if its reading was stored, and the reports still owed."""
@@ -223,6 +228,14 @@ async def store_report(anomaly: Anomaly, spool: Spool) -> None:
     words_of_a_person = anomaly.found_by is not None  # they stay out of logs
     said = KINDS[anomaly.anomaly].title if words_of_a_person else anomaly.description
     _log.warning("anomaly %s: %s (report %d)", anomaly.anomaly, said, entry.sequence)
+
+
+def _seen(outcome: Outcome) -> Seen | None:
+    """Return how the meter of a good reading is set up."""
+    if outcome.before is None:
+        return None
+    whole = outcome.broken is None and not any(problem.lost for problem in outcome.reading.problems or ())
+    return Seen(outcome.before, outcome.reading.reading_id, whole)
 
 
 def _carried_out(record: MeterRecord, intent: Intent) -> MeterRecord:

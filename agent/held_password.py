@@ -41,7 +41,7 @@ async def shown_once(box: Box, order: Order) -> AsyncIterator[None]:
     if records is None or order.password_file is None:
         yield
         return
-    known = await asyncio.to_thread(_refuse_held, records, order)
+    known = await asyncio.to_thread(refuse_held, records, order)
     salt = secrets.token_hex(8)
     mark = await asyncio.to_thread(_mark, order, salt)  # now: somebody may put it right during the visit
     try:
@@ -65,7 +65,7 @@ def let_go(records: MeterRecords, order: Order) -> bool:
     return True
 
 
-def _refuse_held(records: MeterRecords, order: Order) -> bool:
+def refuse_held(records: MeterRecords, order: Order) -> bool:
     """Raise `PasswordHeld` for the password that was refused; return whether another one of that file was."""
     held = next((one for one in records.of(order).refused if one.file == order.password_file), None)
     if held is not None and held.mark == _mark(order, held.salt):

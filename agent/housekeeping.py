@@ -47,14 +47,22 @@ async def tend_recordings(recordings: Recordings, spool: Spool, now: Callable[[]
         await asyncio.sleep(TEND_EVERY_S)
 
 
-async def keep_accounts(config: Config, ledger: Ledger, spool: Spool, now: Callable[[], datetime | None]) -> None:
+async def keep_accounts(
+    configured: Callable[[], Config], ledger: Ledger, spool: Spool, now: Callable[[], datetime | None]
+) -> None:
     """Set down which meters are expected from now on, and report each day. `now`: None while the time is not known."""
     while (begun := now()) is None:  # noqa: ASYNC110 - a proof that comes may be lost again before an event is seen
         await asyncio.sleep(WAIT_FOR_TIME_S)
-    cycles = {standing.meter: standing.cycle for standing in config.settings.standings()}
-    await ledger.begin(roster_of(config.settings.meters, cycles), begun)
+    config = configured()
+    await begin_accounts(config, ledger, begun)
     entity = config.settings.anomalies.reporting_entity
     await daily_report(ledger, spool, now, _zone(config), reporting_entity=entity)
+
+
+async def begin_accounts(config: Config, ledger: Ledger, begun: datetime) -> None:
+    """Set down which meters are expected from now on."""
+    cycles = {standing.meter: standing.cycle for standing in config.settings.standings()}
+    await ledger.begin(roster_of(config.settings.meters, cycles), begun)
 
 
 def _zone(config: Config) -> tzinfo:

@@ -18,6 +18,7 @@ from agent.anomalies.state import Watch
 from agent.durable_file import write_durably
 from agent.errors import LocalTrouble
 from agent.history import Before
+from agent.meter_versions import MeterVersions
 from agent.order import Order
 from agent.reading import Reading
 from drivers.memory import MeterMemory
@@ -86,6 +87,7 @@ class MeterRecords:
         self._directory = directory
         self._most = most
         self._unwritten: dict[str, MeterRecord] = {}
+        self.versions = MeterVersions(directory / "versions")  # how each meter was set up, for good
 
     def of(self, order: Order) -> MeterRecord:
         """Return the record of the order's meter; an empty one if there is none that can be read."""

@@ -28,6 +28,7 @@ MAX_ACK_IDS = 1_000
 DOCUMENT_TYPE = "mrsp+jws"
 RECEIPT_TYPE = "mrsp-receipt+jws"
 REQUEST_TYPE = "mdsp-request+jws"
+FLEET_TYPE = "mrsp-fleet+jws"
 
 _MAX_HEADER_OCTETS = 1_024
 _Algorithm = Literal["ES256", "Ed25519", "EdDSA"]
@@ -200,6 +201,23 @@ def open_request(token: bytes, keys: Sequence[PublicKey]) -> tuple[str, bytes]:
         raise SealBroken(f"a request does not verify: {err}") from err
 
 
+def sign_manifest(key: DeviceKey, payload: bytes) -> bytes:
+    """Return the manifest of a fleet's bundle, signed by the fleet's key. Raises `LocalTrouble`."""
+    try:
+        return _sign(key, {"typ": FLEET_TYPE}, payload).encode("ascii")
+    except (JoseError, ValueError, TypeError) as err:
+        raise LocalTrouble(f"the bundle cannot be signed: {err}", advice="`mrsp fleet key` makes a key") from err
+
+
+def open_manifest(token: bytes, keys: Sequence[PublicKey]) -> tuple[str, bytes]:
+    """Return `kid` and payload of a bundle's manifest that one of `keys` signed; raises `SealBroken`."""
+    try:
+        header = _header(token, _FleetHeader)
+        return header.kid, _verify(token, header, keys)
+    except _REFUSED as err:
+        raise SealBroken(f"a manifest does not verify: {err}") from err
+
+
 class _AckHeader(msgspec.Struct, frozen=True):
     alg: _Algorithm
     kid: str | None = None
@@ -216,6 +234,12 @@ class _RequestHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alg: _Algorithm
     kid: str
     typ: Literal["mdsp-request+jws"]
+
+
+class _FleetHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    alg: _Algorithm
+    kid: str
+    typ: Literal["mrsp-fleet+jws"]
 
 
 class _DocumentHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -246,7 +270,7 @@ class _JwsRegistry(jws.JWSRegistry):
 _JWS = _JwsRegistry(algorithms=["ES256", "Ed25519"], strict_check_header=False)  # `seq` and `prev` are ours
 _ENCRYPTION = ("ECDH-ES", "ECDH-ES+A256KW", "A256GCM", "DEF")
 _H = TypeVar("_H")
-_AnyHeader = _AckHeader | _ReceiptHeader | _RequestHeader | _DocumentHeader
+_AnyHeader = _AckHeader | _ReceiptHeader | _RequestHeader | _FleetHeader | _DocumentHeader
 _REFUSED = (JoseError, msgspec.DecodeError, ValueError, TypeError)
 
 

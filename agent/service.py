@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,16 +26,21 @@ from agent.errors import ConfigError, LocalTrouble
 from agent.follow_up import FollowUp
 from agent.forward.forwarder import Forwarder
 from agent.forward.over_mqtt import mqtt_forwarder
-from agent.housekeeping import keep_accounts, tend_recordings
+from agent.housekeeping import begin_accounts, keep_accounts, tend_recordings
 from agent.identity.watch import IdentityWatch
 from agent.instance import instance_of
 from agent.keeping import keep, open_spool
 from agent.keys import MdspKeys
-from agent.ledger import LEDGER, Ledger
+from agent.ledger import LEDGER
+from agent.metrics.settings import MetricsSettings
+from agent.metrics.tally import CountedLedger, Tally
 from agent.notify import notify, watchdog_interval_s
+from agent.only_one import only_one
 from agent.outlet_delivery import FileDelivery
 from agent.outlet_settings import FileOutletSettings
 from agent.recent_log import RecentLog
+from agent.reload import Change
+from agent.reloading import Reloader
 from agent.requests.inbox import Inbox
 from agent.schedule import EPOCH
 from agent.scheduling.book import ScheduleBook
@@ -46,6 +52,7 @@ from drivers.pager.push_settings import PushSettings
 
 if TYPE_CHECKING:
     from agent.listening.van import Van
+    from agent.requests.judging import Contracts
     from agent.routes.one_book import OneBook
 
 PROOF_EVERY_S = 900.0  # how often the status message's clock proof is renewed
@@ -64,18 +71,11 @@ def forwarder_of(
 
     `status` is asked what else a status message says; `requests` is given what the MDSP asks for.
     """
-    settings = config.settings.forward
+    settings = config.forward
     if settings is None:
         raise ConfigError("there is no [forward] section", advice="add one to say which broker takes the readings")
-    resolved = msgspec.structs.replace(
-        settings,
-        ca=str(config.path(settings.ca)),
-        certificate=str(config.path(settings.certificate)),
-        key=str(config.path(settings.key)),
-        password_file=str(config.path(settings.password_file)) if settings.password_file else None,
-    )
     own = instance_of(config.state_directory)
-    return mqtt_forwarder(spool, resolved, keys, status=status, own=own, requests=requests)
+    return mqtt_forwarder(spool, settings, keys, status=status, own=own, requests=requests)
 
 
 def file_delivery_of(config: Config, settings: FileOutletSettings, spool: Spool, keys: MdspKeys | None) -> FileDelivery:
@@ -94,21 +94,34 @@ def push_settings(config: Config, settings: PushSettings) -> PushSettings:
 class Service:
     """One agent with its meters. `clock` is the box's; tests bring their own."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, load: Callable[[], Config] | None = None) -> None:
+        """`load` reads the configuration again, and validates all of it, when that is asked for."""
         self._config = config
         self._clock = clock
         self._records = records_of(config)
-        self._box = configured_box(config, clock, records=self._records)
+        self._tally = Tally()
+        self._box = replace(configured_box(config, clock, records=self._records), met=self._tally.met)
         self._keeper = self._box.keeper or ProofKeeper(config.settings.clock, clock)
         self._untimed = untimed_of(config)
-        self._ledger = Ledger(config.state_directory / LEDGER)
+        self._ledger = CountedLedger(config.state_directory / LEDGER, self._tally)
         self._identity = IdentityWatch(config.key_directory, config.tls_certificate, self._known_now)
         self._routes = None if config.settings.console is None else self._route_book()
         self._proof: ClockProof | None = None
         self._clock_asked = asyncio.Event()
+        self._reloader = Reloader(config, load or (lambda: config), self._take_over)
+        self._reading: tuple[Attendant, Scheduler] | None = None
+        self._contracts: Contracts | None = None
+
+    def reload(self) -> None:
+        """Have the configuration read again; what can be is taken over without dropping a read."""
+        self._reloader.ask()
 
     async def run(self) -> None:
         """Run until cancelled; meters are left logged off and what was read is in the spool."""
+        with only_one(self._config.state_directory):
+            await self._run()
+
+    async def _run(self) -> None:
         async with (
             open_spool(self._config, service=True) as (spool, keys),
             await ScheduleBook.open(self._config.state_directory / SCHEDULE_FILE) as book,
@@ -128,13 +141,7 @@ class Service:
     ) -> Iterable[tuple[str, Coroutine[Any, Any, None]]]:
         """Yield everything that the service does at once, by name."""
         config, settings = self._config, self._config.settings
-        yield "watchdog", self._feed_watchdog(spool)
-        yield "clock", self._renew_proof(spool)
-        yield "recordings", tend_recordings(recordings_of(config), spool, self._now)
-        yield "accounts", keep_accounts(config, self._ledger, spool, self._known_now)
-        yield "identity", self._identity.run()
-        if self._box.sessions is not None:
-            yield "audit", self._box.sessions.run()
+        yield from self._upkeep(spool)
         inbox = None if settings.requests is None else Inbox()
         forwarder: Forwarder | None = None
         if settings.forward is not None and keys is not None:
@@ -146,12 +153,16 @@ class Service:
         attendant = Attendant(config, orders, self._box, spool, follower, self._ledger, self._moment)
         dice = random.Random()  # noqa: S311 - it spreads the load, and keeps no secret
         schedule = Scheduler(settings.standings(), settings.schedule.limits(), book, attendant, dice)
+        self._reading = attendant, schedule
         yield "schedule", self._once_asked(schedule.run)
+        if settings.metrics is not None:
+            yield "metrics", self._told(settings.metrics, spool, forwarder, schedule)
         if settings.requests is not None and inbox is not None and keys is not None:
-            from agent.requests.work import handle_requests  # noqa: PLC0415 - only where the MDSP may ask
+            from agent.requests.work import contracts_of, handle_requests  # noqa: PLC0415 - only where the MDSP may ask
 
             lent_to = keys, spool, schedule, self._routes
-            asking = partial(handle_requests, config, settings.requests, inbox, lent_to, self._moment)
+            self._contracts = contracts_of(settings)
+            asking = partial(handle_requests, config, settings.requests, inbox, lent_to, self._moment, self._contracts)
             yield "requests", self._once_asked(asking)
         van = self._van()
         if settings.console is not None and self._routes is not None:
@@ -177,6 +188,41 @@ class Service:
 
             yield from listening_jobs(config, self._box, spool, follower, van)
         yield from self._incoming(spool, follower, attendant, schedule)
+
+    def _upkeep(self, spool: Spool) -> Iterable[tuple[str, Coroutine[Any, Any, None]]]:
+        """Yield what keeps the box in order, whatever is read."""
+        yield "watchdog", self._feed_watchdog(spool)
+        yield "reload", self._reloader.run()
+        yield "clock", self._renew_proof(spool)
+        yield "recordings", tend_recordings(recordings_of(self._config), spool, self._now)
+        if self._config.fleet_version is not None:
+            from agent.fleet.start import come_up  # noqa: PLC0415 - only where bundles are taken
+
+            yield "fleet", come_up(self._config, spool.status, self._now)
+        yield "accounts", keep_accounts(lambda: self._config, self._ledger, spool, self._known_now)
+        yield "identity", self._identity.run()
+        if self._box.sessions is not None:
+            yield "audit", self._box.sessions.run()
+
+    def _told(
+        self, settings: MetricsSettings, spool: Spool, link: Forwarder | None, schedule: Scheduler
+    ) -> Coroutine[Any, Any, None]:
+        """Return what tells a monitoring system how the agent does."""
+        from agent.metrics.box_figures import Watched  # noqa: PLC0415 - only where somebody asks
+        from agent.metrics.running import keep_metrics  # noqa: PLC0415
+
+        watched = Watched(
+            tally=self._tally,
+            spool=spool,
+            state_directory=self._config.state_directory,
+            proof=lambda: self._proof,
+            instant=lambda: read_instant(self._clock),
+            now=self._now,
+            certificate_days=self._identity.days_left,
+            link=link,
+            backlog=schedule.backlog,
+        )
+        return keep_metrics(self._config, settings, watched)
 
     def _van(self) -> Van | None:
         """Return what shows a person in a van who is heard: where there is a receiver, and a console to look at."""
@@ -214,6 +260,21 @@ class Service:
 
             yield "pager replies", serve_push(push_settings(config, settings.pager_push), requests_of(config))
 
+    async def _take_over(self, change: Change) -> None:
+        """Let the schedule, its visits, the ledger and the MDSP's requests go by what has changed."""
+        if self._reading is None:
+            return
+        attendant, schedule = self._reading
+        config, settings = replace(self._config, settings=change.settings), change.settings
+        await schedule.adopt(settings.standings(), settings.schedule.limits(), partial(attendant.adopt, config))
+        self._config = config
+        if (now := self._known_now()) is not None:
+            await begin_accounts(config, self._ledger, now)
+        if self._contracts is not None:
+            from agent.requests.work import only_calls  # noqa: PLC0415 - only where the MDSP may ask
+
+            self._contracts.renew(settings.meters, only_calls(settings))
+
     async def _once_asked(self, job: Callable[[], Awaitable[None]]) -> None:
         """Begin `job` when the clock was asked for the first time, so that due times mean something."""
         await self._clock_asked.wait()
@@ -239,7 +300,8 @@ class Service:
         """Say what the MQTT status tells of this box besides its spool."""
         clock = {} if self._proof is None else clock_facts(self._proof, read_instant(self._clock))
         days = self._identity.days_left()
-        return {"clock": dict(clock), **({} if days is None else {"certificate_days": days})}
+        known = {"certificate_days": days, "configuration_version": self._config.fleet_version}
+        return {"clock": dict(clock), **{name: value for name, value in known.items() if value is not None}}
 
     async def _renew_proof(self, spool: Spool) -> None:
         """Measure the clock now and then; seal the readings that waited for the time."""

@@ -66,6 +66,7 @@ class Box:
     ask: Ask | None = None  # the person at the meter; None: nobody is there, or nobody to be asked
     keep: Path | None = None  # where drivers keep what outlives a visit
     progress: Callable[[Progress], None] = lambda _progress: None
+    met: Callable[[MeterData], None] = lambda _found: None  # is told what each session brought home
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ async def visit(
         )
         async with taken(box.recordings, record) as taking:
             data = await driver.read(replace(task, record=taking.path))
+            box.met(data)
             finished, finish_stamp = read_instant(box.clock), read_boot_stamp(box.clock)
             recording = await taking.part(proof.utc_at(finished.boottime_ns))
         time_known = proof.tells_time or not order.clock_check

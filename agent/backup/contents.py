@@ -18,7 +18,7 @@ from agent.field.photos import PHOTOS
 from agent.instance import INSTANCE_FILE
 
 #: Keys of the configuration that name a file, besides those that end with `_file`.
-FILE_KEYS = frozenset({"accounts", "ca", "certificate", "key", "mdsp", "plan"})
+FILE_KEYS = frozenset({"accounts", "ca", "certificate", "key", "keys", "mdsp", "plan"})
 _DIRECTORY_KEYS = frozenset({"code_set_directories", "profile_directories", "rule_set_directories", "texts"})
 _SECRET_KEYS = ("password_file", "pin_file")
 _PASSING = frozenset({PROOF_FILE, INSTANCE_FILE, "console-sessions.json"})  # of this box and boot alone
@@ -70,7 +70,7 @@ def configuration_sources(file: Path, config: Config, *, passwords: bool) -> tup
         if named.secret and not passwords:
             left_out.append(f"{named.path} ({named.key}): a password")
             continue
-        sources[_name_beside(named.path, config.base)] = named.path
+        sources[_name_beside(named.path, file.parent.resolve())] = named.path
     return [Source(_checked(name, path), path) for name, path in sources.items()], left_out
 
 

@@ -74,6 +74,7 @@ def describe(config: Config) -> dict[str, str | list[str]]:
         + ("encrypted to the MDSP" if settings.keys.encrypt else "encrypted if the MDSP's key file has a key for it"),
         **_outlets(settings, encrypts=mdsp is not None and bool(mdsp.encryption)),
         **_doors(config),
+        **_fleet(config),
         "schedule": f"at most {settings.schedule.sessions} visits at once; by {settings.schedule.deadline} local",
         "bank": [f"{bank.name}: {', '.join(bank.lines)}" for bank in settings.modem_banks] or ["no banks of modems"],
         **_listening(settings),
@@ -117,6 +118,16 @@ def _doors(config: Config) -> dict[str, str]:
     if (console := config.settings.console) is not None:
         said["console"] = f"{'https' if console.tls else 'http'}://{console.listen}"
     return said
+
+
+def _fleet(config: Config) -> dict[str, str]:
+    """Say which version of the fleet's this is."""
+    fleet, version = config.settings.fleet, config.fleet_version
+    if fleet is None:
+        return {}
+    groups = f"; in {', '.join(fleet.groups)}" if fleet.groups else ""
+    this = f"version {version}, in {config.base}" if version else "the box's own file"
+    return {"fleet": f"{this}; bundles signed by {fleet.keys}{groups}"}
 
 
 def _listening(settings: Settings) -> dict[str, str | list[str]]:

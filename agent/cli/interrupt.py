@@ -1,17 +1,23 @@
-"""Ctrl-C, `kill` and a closed terminal end a visit the clean way: cancelled, so that the meter is logged off first."""
+"""Ctrl-C, `kill` and a closed terminal end a visit the clean way: cancelled, so that the meter is logged off first.
+
+A service without a terminal is told otherwise by SIGHUP: to read its configuration again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def run_until_interrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work`; on SIGINT, SIGTERM or SIGHUP cancel it, wait for its clean-up, and raise `KeyboardInterrupt`."""
+async def run_until_interrupted(work: Coroutine[Any, Any, T], *, hung_up: Callable[[], None] | None = None) -> T:
+    """Run `work`; on SIGINT, SIGTERM or SIGHUP cancel it, wait for its clean-up, and raise `KeyboardInterrupt`.
+
+    `hung_up`: called on SIGHUP instead.
+    """
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     interrupted = False
@@ -22,10 +28,11 @@ async def run_until_interrupted(work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
 
     heeded = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else run by nohup
+    if hung_up is not None or signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else run by nohup
         heeded.append(signal.SIGHUP)
     for number in heeded:
-        loop.add_signal_handler(number, interrupt)
+        calls = hung_up if number == signal.SIGHUP and hung_up is not None else interrupt
+        loop.add_signal_handler(number, calls)
     try:
         return await task
     except asyncio.CancelledError:

@@ -35,6 +35,7 @@ COMMANDS = {
     "read": Entry("read", "visit one meter and print the reading", "mrsp read /dev/ttyUSB0 --meter-id 10012345"),
     "run": Entry("run", "the service: schedule, drivers, spool, forwarder", "mrsp run --config /etc/mrsp/mrsp.toml"),
     "config": Entry("config", "validate a configuration and say what it means", "mrsp config check mrsp.toml"),
+    "doctor": Entry("doctor", "find the commonest faults of this box", "mrsp doctor --config mrsp.toml"),
     "clock": Entry("clock", "prove this box's clock", "mrsp clock --ntp time.nist.gov"),
     "spool": Entry("spool", "look into the durable queue", "mrsp spool status --config mrsp.toml"),
     "tables": Entry(
@@ -57,6 +58,12 @@ COMMANDS = {
     "requests": Entry("requests", "what the MDSP asked for and was answered", "mrsp requests list --config mrsp.toml"),
     "schedule": Entry(
         "schedule", "when each meter is read, and ask for a read", "mrsp schedule show --config mrsp.toml"
+    ),
+    "meter": Entry(
+        "meter", "the meters that are known, and how each was set up, in versions", "mrsp meter config main --json"
+    ),
+    "fleet": Entry(
+        "fleet", "configuration and profiles as signed bundles, for many boxes", "mrsp fleet install north-7.bundle"
     ),
     "report": Entry(
         "report", "service figures: data received, timeliness, exceptions", "mrsp report --config mrsp.toml"

@@ -36,7 +36,7 @@ def clock_facts(proof: ClockProof, now: Instant) -> dict[str, Any]:
 
 def clock_text(proof: ClockProof, now: Instant) -> str:
     """Write what `mrsp clock` tells a person: the verdict, what each source said, what may be read."""
-    lines = [_verdict(proof, now), *proof.reasons, "", "Sources"]
+    lines = [verdict(proof, now), *proof.reasons, "", "Sources"]
     lines += [f"  {sentence(outcome)}" for outcome in proof.outcomes] or ["  none is configured"]
     lines += ["", "May be read"]
     for kind in KINDS:
@@ -58,7 +58,7 @@ def explanation(proof: ClockProof, now: Instant) -> str:
             ("Time-of-use and interval data", proof.permits("interval", now)),
         )
     ]
-    return " ".join([_verdict(proof, now), *proof.reasons, *said, *verdicts, *advice(proof, now)])
+    return " ".join([verdict(proof, now), *proof.reasons, *said, *verdicts, *advice(proof, now)])
 
 
 def exit_status(proof: ClockProof, now: Instant) -> int:
@@ -66,7 +66,8 @@ def exit_status(proof: ClockProof, now: Instant) -> int:
     return 0 if proof.permits("interval", now).allowed else FORBIDDEN
 
 
-def _verdict(proof: ClockProof, now: Instant) -> str:
+def verdict(proof: ClockProof, now: Instant) -> str:
+    """Say in one sentence how the clock stands."""
     uncertainty = proof.uncertainty_at(now.boottime_ns)
     if proof.offset_s is None or uncertainty is None:
         return "The clock of this box is not synchronised: how far it is off is not known."

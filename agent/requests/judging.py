@@ -44,11 +44,15 @@ class Contracts:
     """The meters that this agent reads, by the number on record: internal identification, else nameplate, else name."""
 
     def __init__(self, meters: Iterable[MeterSection], only_calls: Iterable[str] = ()) -> None:
-        self._by_number: dict[str, list[MeterSection]] = defaultdict(list)
-        self._only_calls = frozenset(only_calls)
-        self.by_name = {meter.name: meter for meter in meters}
-        for meter in self.by_name.values():
-            self._by_number[meter.expected_meter_id or meter.nameplate_id or meter.name].append(meter)
+        self.renew(meters, only_calls)
+
+    def renew(self, meters: Iterable[MeterSection], only_calls: Iterable[str] = ()) -> None:
+        """Go by these meters from now on."""
+        by_name = {meter.name: meter for meter in meters}
+        by_number: dict[str, list[MeterSection]] = defaultdict(list)
+        for meter in by_name.values():
+            by_number[meter.expected_meter_id or meter.nameplate_id or meter.name].append(meter)
+        self._by_number, self._only_calls, self.by_name = by_number, frozenset(only_calls), by_name
 
     def find(self, message: Message) -> MeterSection | Refusal:
         """Return the meter that is meant, if number, account and delivery point are those on record.

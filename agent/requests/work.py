@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.config import Config
+from agent.config import Config, Settings
 from agent.keys import MdspKeys
 from agent.requests.book import RequestBook
 from agent.requests.desk import Desk, Errand
@@ -21,13 +21,22 @@ from agent.scheduling.scheduler import Moment
 from agent.spool import Spool
 
 
-def mandate_of(config: Config, settings: RequestSettings) -> Mandate:
+def contracts_of(settings: Settings) -> Contracts:
+    """Return the meters that may be asked for."""
+    return Contracts(settings.meters, only_calls(settings))
+
+
+def only_calls(settings: Settings) -> list[str]:
+    """Return the meters that cannot be called: they call by themselves."""
+    return [one.meter for one in settings.standings() if one.only_calls]
+
+
+def mandate_of(config: Config, settings: RequestSettings, contracts: Contracts) -> Mandate:
     """Return who is asked, and for which meters and routes."""
-    only_calls = [one.meter for one in config.settings.standings() if one.only_calls]
     return Mandate(
         config.agent_id,
         settings,
-        Contracts(config.settings.meters, only_calls),
+        contracts,
         config.settings.clock.zone,
         field_work=config.settings.console is not None,
     )
@@ -55,8 +64,13 @@ async def handle_requests(
     inbox: Inbox,
     connections: tuple[MdspKeys, Spool, Schedule, OneBook | None],
     now: Callable[[], Moment],
+    contracts: Contracts,
 ) -> None:
-    """Handle what comes into `inbox` until cancelled. Raises `LocalTrouble` if its file cannot be opened."""
+    """Handle what comes into `inbox` until cancelled. Raises `LocalTrouble` if its file cannot be opened.
+
+    `contracts`: the meters that may be asked for; they may change meanwhile.
+    """
     keys, spool, schedule, routes = connections
-    async with await RequestBook.open(config.state_directory / REQUESTS_FILE, mandate_of(config, settings)) as book:
+    mandate = mandate_of(config, settings, contracts)
+    async with await RequestBook.open(config.state_directory / REQUESTS_FILE, mandate) as book:
         await handler_of(book, keys, spool, schedule, now, routes).run(inbox)

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
+from typing import TypeVar
 
 from agent.scheduling.desk import Desk
 from agent.scheduling.numbers import Numbers
 from agent.scheduling.reads import Done, GivenUp, Missed, Read, Request, Settled, Stage, Standing
 from agent.scheduling.retry import Dice, Failure, wait_after
 
+_What = TypeVar("_What", Done, GivenUp)
+
 REQUEST_TRIES = 5  # times as many tries as a read of the cycle has: a request has days
 INSTANT = timedelta(microseconds=1)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 LINE_RESTS = timedelta(minutes=5)  # after it failed, where the bank has others
 
 
@@ -88,6 +92,35 @@ class Agenda:
         for standing in self._standings.values():
             self._push(now, standing)
 
+    def adopt(
+        self, standings: Iterable[Standing], limits: Limits, now: datetime, cursors: Mapping[str, datetime]
+    ) -> list[GivenUp]:
+        """Go on with other meters, or the same read in another way; return the reads of meters that are gone.
+
+        Visits under way go on as they began. Reads that wait keep their due time, their tries and their end.
+        """
+        before = self._standings
+        self._standings = {one.meter: _same(before.get(one.meter), one) for one in standings}
+        self._limits = limits
+        self.desk.allow(limits.sessions)
+        self.numbers.allow(limits.call_gap, limits.calls_per_day)
+        for meter, standing in self._standings.items():
+            if standing is not before.get(meter):
+                self.desk.know(standing.way)
+                self._settled[meter] = max(cursors.get(meter, now), self._settled.get(meter, EARLIEST))
+                self._push(now, standing)
+        gone: list[GivenUp] = []
+        for read in self.reads():
+            now_read = self._standings.get(read.meter)
+            if now_read is read.standing or read.stage is Stage.VISITING:
+                continue
+            self.desk.remove(read)
+            if now_read is None:
+                gone.append(self._settle(read, GivenUp(read, now, "not_configured")))
+            else:
+                self._remake(read, now_read, now)
+        return gone
+
     @property
     def settled(self) -> Mapping[str, datetime]:
         """Up to when the due times of each meter are settled."""
@@ -143,6 +176,8 @@ class Agenda:
         while self._moments and self._moments[0][0] <= now:
             when, ticket, what = heappop(self._moments)
             if isinstance(what, Standing):
+                if self._standings.get(what.meter) is not what:
+                    continue  # the meter is read in another way by now, or not at all
                 found += self._fall(what, now)
                 if (following := what.cycle.after(now)) is not None:
                     self._push(following, what)
@@ -175,12 +210,17 @@ class Agenda:
         """Take the end of a visit: the reading's id, or why there is none that is whole. Its line is free again."""
         self._hang_up(read, now, result if isinstance(result, Failure) else None)
         read.stage = Stage.WAITING
+        standing = self._standings.get(read.meter)
+        read.standing = standing or read.standing
         if isinstance(result, str):
             read.failure = None
             settled: Settled | None = self._settle(read, Done(read, now, result))
+        elif standing is None:
+            read.failure = result
+            settled = self._give_up(read, now, "not_configured")
         else:
             settled = self._failed(read, now, result)
-        fallen = self._fall(read.standing, now) if read.request is None else []
+        fallen = self._fall(standing, now) if standing is not None and read.request is None else []
         return [settled, *fallen] if settled is not None else fallen
 
     def call_came(self, meter: str, due: datetime, now: datetime) -> tuple[Read | None, list[Settled]]:
@@ -192,7 +232,9 @@ class Agenda:
         under_way = current is not None and (current.stage is Stage.VISITING or current.due > due)
         if due <= self._settled[meter] or under_way:
             return None, []
-        found = [self._give_up(current, now, "next_due")] if current is not None and current.due < due else []
+        found: list[Settled] = (
+            [self._give_up(current, now, "next_due")] if current is not None and current.due < due else []
+        )
         if current is None or current.due < due:
             current = self._made(standing, due, max(standing.until(due, now), now), tried=Tried(now))
             self._open[meter] = current
@@ -207,7 +249,7 @@ class Agenda:
         if isinstance(result, str):
             read.failure = None
             return [self._settle(read, Done(read, now, result)), *self._fall(read.standing, now)]
-        settled = self._failed(read, now, result)
+        settled: Settled | None = self._failed(read, now, result)
         if settled is None and read.next_try is not None:
             self._schedule(read, max(read.next_try, read.due + read.standing.waits))
         return ([] if settled is None else [settled]) + self._fall(read.standing, now)
@@ -245,6 +287,16 @@ class Agenda:
         self._push(until, read)
         self._schedule(read, tried.next_try)
         return read
+
+    def _remake(self, read: Read, standing: Standing, now: datetime) -> None:
+        """Put in the place of a read that waits the same one, to be made in another way."""
+        read.stage = Stage.SETTLED
+        tried = Tried(read.next_try or now, read.attempts, read.failure)
+        made = self._made(standing, read.due, read.until, tried=tried, request=read.request)
+        if read.request is None:
+            self._open[read.meter] = made
+        else:
+            self._requests[read.request.request_id] = made
 
     def _schedule(self, read: Read, when: datetime) -> None:
         read.stage, read.next_try = Stage.WAITING, when
@@ -318,23 +370,28 @@ class Agenda:
         self._schedule(read, next_try)
         return None
 
-    def _give_up(self, read: Read, now: datetime, why: str) -> Settled:
+    def _give_up(self, read: Read, now: datetime, why: str) -> GivenUp:
         self.desk.remove(read)
         return self._settle(read, GivenUp(read, now, why))
 
-    def _settle(self, read: Read, what: Done | GivenUp) -> Settled:
+    def _settle(self, read: Read, what: _What) -> _What:
         read.stage, read.next_try = Stage.SETTLED, None
         if read.request is not None:
             self._requests.pop(read.request.request_id, None)
         else:
             self._open.pop(read.meter, None)
-            self._settled[read.meter] = max(self._settled[read.meter], read.due)
+            self._settled[read.meter] = max(self._settled.get(read.meter, read.due), read.due)
         return what
 
     def _push(self, when: datetime, what: Standing | Read | str) -> int:
         ticket = next(self._tickets)
         heappush(self._moments, (when, ticket, what))
         return ticket
+
+
+def _same(before: Standing | None, after: Standing) -> Standing:
+    """Return the standing that is known already, where nothing of it has changed."""
+    return before if before is not None and before == after else after
 
 
 def _need(standing: Standing) -> timedelta:

@@ -39,12 +39,22 @@ class Desk:
         """The lines in use."""
         return frozenset(self._taken)
 
+    def allow(self, sessions: int) -> None:
+        """Have so many visits at once from now on; those under way go on."""
+        self._sessions = sessions
+
     def know(self, way: Way) -> None:
-        """Take note of a way to a meter."""
-        if way.group not in self._groups:
-            self._groups[way.group] = _Group(list(way.lines))
-            for line in way.lines:
-                self._groups_of.setdefault(line, set()).add(way.group)
+        """Take note of a way to a meter; of a bank that is known, that it has these lines now."""
+        group = self._groups.setdefault(way.group, _Group([]))
+        if set(group.lines) == set(way.lines):
+            return
+        for line in group.lines:
+            self._groups_of[line].discard(way.group)
+        kept = [line for line in group.lines if line in way.lines]
+        group.lines = kept + [line for line in way.lines if line not in kept]
+        for line in group.lines:
+            self._groups_of.setdefault(line, set()).add(way.group)
+        self._nominate(group)
 
     def add(self, read: Read) -> None:
         """Let `read` wait for a line."""

@@ -26,6 +26,10 @@ class Numbers:
         self._most = most
         self._known: dict[str, Number] = {}
 
+    def allow(self, gap: timedelta, most: int) -> None:
+        """Go on by other limits; the calls that were made still count."""
+        self._gap, self._most = gap, most
+
     def restore(self, number: str, calls: Iterable[datetime], now: datetime) -> None:
         """Take over calls that began before this program did; what is known here already goes before.
 

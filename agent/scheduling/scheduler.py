@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import ParamSpec, Protocol, TypeVar
 
 from agent.errors import LocalTrouble
+from agent.log_fields import about
 from agent.scheduling.agenda import Agenda, Limits
 from agent.scheduling.book import ScheduleBook
 from agent.scheduling.reads import WHYS, GivenUp, Missed, Read, Request, Settled, Stage, Standing
@@ -100,6 +102,7 @@ class Scheduler:
         self._asked = False  # by this process: look for requests whatever the file says
         self._withdrawals: list[tuple[str, asyncio.Future[bool]]] = []
         self._borrowers: list[tuple[str, asyncio.Future[None]]] = []
+        self._adoptions: list[tuple[tuple[Standing, ...], Limits, Callable[[], None], asyncio.Future[None]]] = []
         self._closing: set[str] = set()  # requests whose give-up is being told
         self._prune_at: datetime | None = None
 
@@ -148,6 +151,24 @@ class Scheduler:
                 self._agenda.desk.release(line)
                 self._wake.set()
 
+    async def adopt(self, standings: Iterable[Standing], limits: Limits, switch: Callable[[], None]) -> None:
+        """Go on with other meters, or the same read in another way. Visits under way end as they began.
+
+        Returns when it is so; at that moment `switch` is called, for the world to do so, too. What is kept of a meter
+        that is gone stays, for the day when it comes back.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._adoptions.append((tuple(standings), limits, switch, done))
+        self._wake.set()
+        await done
+
+    def backlog(self) -> dict[str, int]:
+        """Return how many reads are open at each stage, and how many of all are `late`: their deadline has passed."""
+        reads, now = self._agenda.reads(), self._world.now().at
+        found = {stage.value: 0 for stage in Stage if stage is not Stage.SETTLED}
+        found |= Counter(read.stage.value for read in reads)
+        return {**found, "late": sum(read.deadline < now for read in reads)}
+
     async def row(self, meter: str, due: datetime) -> Row | None:
         """Return what became of a read so far; None if it was not tried yet."""
         return await self._book.call(self._book.store.row, meter, due)
@@ -193,6 +214,7 @@ class Scheduler:
             await self._begin(moment)
         self._last = moment
         await self._see_to_visits()
+        await self._see_to_adoptions(moment.at)
         if moment.known:
             await self._see_to_requests(moment.at)
             await self._see_to_withdrawals(moment.at)
@@ -241,12 +263,28 @@ class Scheduler:
             if isinstance(result, str) and not self._began:
                 self._doubtful[read.meter] = moment.boottime_ns, result
             elif read.stage is Stage.WAITING:
-                _log.error("%s: tried again at %s", read.meter, utc_text(read.next_try or moment.at))
+                with about(meter=read.meter):
+                    _log.error("%s: tried again at %s", read.meter, utc_text(read.next_try or moment.at))
                 if self._began:
                     number = read.standing.way.number
                     calls = None if number is None else self._agenda.numbers.calls(number)
                     await self._for_sure(self._book.store.failed, read, moment.at, calls)
             await self._set_down(settled)
+
+    async def _see_to_adoptions(self, now: datetime) -> None:
+        while self._adoptions:
+            standings, limits, switch, done = self._adoptions.pop(0)
+            cursors = dict((await self._for_sure(self._book.store.load)).cursors) if self._began else {}
+            if self._began and (fresh := {one.meter: now for one in standings if one.meter not in cursors}):
+                await self._for_sure(self._book.store.set_cursors, fresh)
+            gone = self._agenda.adopt(standings, limits, now, cursors)
+            switch()
+            for one in gone:
+                _log.warning("%s: the read of %s is not made: %s", one.read.meter, utc_text(one.read.due), one.detail)
+            if gone and self._began:
+                await self._for_sure(self._book.store.settle, gone)
+            if not done.done():
+                done.set_result(None)
 
     def _lend(self) -> None:
         """Give lines that are free to those who stand at a meter, before any visit begins."""
@@ -287,13 +325,15 @@ class Scheduler:
         plain: list[Settled] = []
         for one in settled:
             if isinstance(one, GivenUp):
-                _log.error("%s: the read of %s is given up: %s", one.read.meter, utc_text(one.read.due), one.detail)
+                with about(meter=one.read.meter):
+                    _log.error("%s: the read of %s is given up: %s", one.read.meter, utc_text(one.read.due), one.detail)
                 if self._began:
                     self._tell(one)
                 continue
             if isinstance(one, Missed):
                 span = utc_text(one.first) if one.count == 1 else f"{utc_text(one.first)} to {utc_text(one.last)}"
-                _log.warning("%s: %d due times were missed (%s); the newest is read", one.meter, one.count, span)
+                with about(meter=one.meter):
+                    _log.warning("%s: %d due times were missed (%s); the newest is read", one.meter, one.count, span)
             plain.append(one)
         if plain and self._began:
             await self._for_sure(self._book.store.settle, plain)

@@ -55,14 +55,13 @@ def mistakes(words: list[str]) -> list[str]:
 
 
 def _own_words(command: Typed) -> list[str]:
-    """Return the words from `mrsp` or `metersim` on, up to a pipe or a redirection; none if neither is called."""
+    """Return the words from `mrsp` or `metersim` on, where one is called, up to a pipe or a redirection."""
     words = command.words
-    called = (at for at, word in enumerate(words[:-1]) if word in _GLOBAL and words[at - 1] not in {"-u", "ln"})
-    start = next(called, None)
-    if start is None:
-        return []
-    end = next((at for at in range(start, len(words)) if words[at][0] in "<>|&;" and len(words[at]) < 3), len(words))
-    return words[start:end]
+    for others in (("sudo", "-u", ""), ("runuser", "-u", "", "--")):  # who it is run as
+        if all(word in {"", found} for word, found in zip(others, words, strict=False)):
+            words = words[len(others) :]
+    end = next((at for at, word in enumerate(words) if word[0] in "<>|&;" and len(word) < 3), len(words))
+    return words[:end] if words[:1] and words[0] in _GLOBAL and end > 1 else []
 
 
 @pytest.mark.parametrize("command", sorted(set(typed()), key=str), ids=str)

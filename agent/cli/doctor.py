@@ -1,0 +1,102 @@
+"""Look for the commonest faults of this box, and say what to do about each.
+
+Nothing is changed, no meter is talked to, no port is opened, no password is sent. Run it as the user of the service.
+exit status: 0 all is well; 1 there are warnings; 2 there are faults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from agent.cli.config import describe
+from agent.config import Config, load_config
+from agent.console.extra import LIBRARIES
+from agent.credentials import located
+from agent.doctor.examine import CHECKS, examine
+from agent.doctor.finding import Finding, Level, Remark, exit_status, fault, ok, skipped, warning
+from agent.doctor.patient import Patient
+from agent.errors import LocalTrouble, UsageError
+
+DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
+VERDICTS = ("All is well.", "There are warnings.", "There are faults.")
+_WIDTH = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"the configuration ({DEFAULT_CONFIG})"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    findings: list[Finding] = []
+    for finding in _findings(arguments.config):
+        findings.append(finding)
+        if not arguments.json:
+            sys.stdout.write(_line(finding))
+            sys.stdout.flush()
+    status = exit_status(findings)
+    if arguments.json:
+        worst: Level = ("ok", "warning", "fault")[status]
+        said = {"verdict": worst, "findings": msgspec.to_builtins(findings)}
+        sys.stdout.write(json.dumps(said, ensure_ascii=False, indent=2) + "\n")
+    else:
+        sys.stdout.write(f"{VERDICTS[status]}\n")
+    return status
+
+
+def _findings(file: Path) -> Iterator[Finding]:
+    """Yield what is found; without a configuration there is nothing else to look at."""
+    try:
+        config = load_config(file)
+    except (UsageError, LocalTrouble) as error:
+        yield Finding("configuration", "fault", error.message, error.advice or "`mrsp config check FILE`")
+        return
+    patient = Patient(config, datetime.now(UTC))
+    checks = {"configuration": lambda one: _configuration(one.config, file), **CHECKS, "console": _console}
+    yield from examine(patient, checks)
+
+
+def _configuration(config: Config, file: Path) -> Iterable[Remark]:
+    """Does everything that the file names fit together?"""
+    describe(config)
+    yield ok(f"{file} is valid")
+
+
+def _console(patient: Patient) -> Iterable[Remark]:
+    """Can the console be served, and will browsers take its certificate?"""
+    console = patient.config.settings.console
+    if console is None:
+        yield skipped("there is no [console] section")
+        return
+    if missing := [name for name in sorted(LIBRARIES - {"multipart"}) if find_spec(name) is None]:
+        yield fault(f"the console needs {', '.join(missing)}", "pip install 'mrsp-agent[console]'")
+        return
+    from agent.console.accounts import ACCOUNTS_FILE, Accounts  # noqa: PLC0415 - needs the extra
+    from agent.console.server import names_of, resolved  # noqa: PLC0415
+    from agent.console.tls import RenewedContext, complaints  # noqa: PLC0415
+
+    settings = resolved(patient.config, console)
+    if settings.tls and settings.certificate and settings.key:
+        certificate = Path(settings.certificate)
+        RenewedContext(certificate, located(Path(settings.key)))
+        for complaint in complaints(certificate, names_of(settings)):
+            yield warning(complaint, "have it issued with these names, or give `[console] certificate` and `key`")
+    accounts = Path(settings.accounts) if settings.accounts else patient.config.state_directory / ACCOUNTS_FILE
+    if not patient.is_guest and not Accounts(accounts).all():
+        yield warning("nobody can log in to the console", "`mrsp console user add NAME`")
+    yield ok(f"{'https' if settings.tls else 'http'}://{settings.listen} can be served")
+
+
+def _line(finding: Finding) -> str:
+    advice = f"{'':{_WIDTH + 9}}→ {finding.advice}\n" if finding.advice else ""
+    return f"{finding.level:8} {finding.check:{_WIDTH}} {finding.said}\n{advice}"
