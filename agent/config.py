@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from agent.anomalies import AnomalySettings
+from agent.bench.settings import BenchSettings
 from agent.call_in_settings import CallInSettings
 from agent.clock.settings import ClockSettings
 from agent.cmep.dialect import Dialect
@@ -164,6 +165,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleSettings | None = None
     metrics: MetricsSettings | None = None
     fleet: FleetSettings | None = None
+    bench: BenchSettings = BenchSettings()
     meters: tuple[MeterSection, ...] = ()
 
     def __post_init__(self) -> None:

@@ -65,6 +65,9 @@ COMMANDS = {
     "fleet": Entry(
         "fleet", "configuration and profiles as signed bundles, for many boxes", "mrsp fleet install north-7.bundle"
     ),
+    "bench": Entry(
+        "bench", "accuracy tests of meters with instruments", "mrsp bench check plan.toml --config mrsp.toml"
+    ),
     "report": Entry(
         "report", "service figures: data received, timeliness, exceptions", "mrsp report --config mrsp.toml"
     ),

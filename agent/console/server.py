@@ -17,6 +17,7 @@ from agent.console.extra import the_extra
 from agent.console.settings import ConsoleSettings
 from agent.console.tls import RenewedContext, complaints
 from agent.errors import ConfigError
+from agent.handed_socket import handed_listener
 from agent.keys import load_tls_key
 from agent.together import end_all
 
@@ -129,7 +130,9 @@ def _listener(settings: ConsoleSettings) -> socket.socket:
     address = settings.address
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:
-        listener = socket.create_server((str(address), settings.port), family=family, backlog=128)
+        listener = handed_listener("console", address, settings.port) or socket.create_server(
+            (str(address), settings.port), family=family, backlog=128
+        )
     except OSError as error:
         raise ConfigError(
             f"the console cannot be reached at {settings.listen}: {error.strerror or error}",

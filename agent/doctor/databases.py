@@ -22,6 +22,8 @@ SCHEMAS = {
     "requests.sqlite": ("agent.requests", "schemas"),
     "routes.sqlite": ("agent.routes", "schemas"),
     "inspections.sqlite": ("agent.inspections", "schemas"),
+    "pager.sqlite": ("drivers.pager", "jobs_schemas"),
+    "meter_tests.sqlite": ("agent.bench", "schemas"),
 }
 OLD = timedelta(days=1)  # a document that waits longer has met trouble
 

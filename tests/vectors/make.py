@@ -23,6 +23,7 @@ from agent.requests.answer import compose
 from agent.requests.message import Authentic
 from agent.seal import ChainHead, Sealed, Sealer
 from metersim.mdsp_request import issue
+from tests.vectors.meter_test import METER_TEST
 
 FILE = Path(__file__).parents[2] / "docs" / "vectors" / "mdsp.json"
 AGENT = "gw-0001"
@@ -102,6 +103,14 @@ def _link(sealed: Sealed, document: bytes) -> dict[str, Any]:
     }
 
 
+def _meter_test(device: Key) -> dict[str, Any]:
+    """Return a report of a meter test as the first link of a chain of its own."""
+    document = json.dumps(METER_TEST).encode()
+    return _link(
+        Sealer(_device(device)).seal(document, document_id=METER_TEST["report_id"], after=ChainHead()), document
+    )
+
+
 def vectors() -> dict[str, Any]:
     """Make everything anew."""
     device, device2 = _named(_p256("device")), _named(_okp("device, Ed25519", ed25519.Ed25519PrivateKey))
@@ -171,6 +180,7 @@ def vectors() -> dict[str, Any]:
             )
             for jwe in [_sealed_for(device, documents[0], keys)]
         ],
+        "meter_test": _meter_test(device),
         "ack": {"payload": ack, "jws": _signed(signing, "mdsp-ack+jws", ack)},
         "requests": [
             {"payload": request, "jws": request_token.decode()},
