@@ -47,6 +47,7 @@ ELSEWHERE = {  # pages whose commands have a test of their own
     "console-api.md": "tests/console/test_console_api_document.py",
     "disaster-recovery.md": "tests/system/test_system_recovery.py",
     "fleet.md": "tests/fleet/test_fleet_docs.py",
+    "install.md": "tests/packaging/test_packaging_docs.py",
     "laboratory.md": "tests/metersim/test_lab_manual.py",
 }
 METER = """\
@@ -73,7 +74,11 @@ password_file = "meter.password"
 certificate = "pki/broker.crt"
 key = "pki/broker.key"
 """
-PLAN = "meter_id,message,commodity,multiplier,unit,dials,last_reading,service_delivery_point_id\n"
+PLAN = """\
+meter_id,message,commodity,multiplier,unit,dials,last_reading,service_delivery_point_id
+12345678,scm,electric,1,kWh,5,1000,SDP-1
+0041234,pager,electric,1,kWh,5,1000,SDP-2
+"""
 PASSWORDS = {"meter.password": "00000000", "write.password": "11111111"}  # the simulated meters'
 
 
