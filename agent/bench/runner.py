@@ -261,6 +261,9 @@ class _Runner:
     async def _beat(self, seconds: float) -> None:
         self._watch.check()
         await self._hooks.pause(seconds)
+        await self._must_be_on()
+
+    async def _must_be_on(self) -> None:
         if not await self._bench.source.is_on():
             raise BenchTrouble(
                 f"{self._bench.source.name} went off by itself", advice="a protection has tripped; find out why"
@@ -269,13 +272,16 @@ class _Runner:
     async def _while_on(self, work: Awaitable[Snapshot | None]) -> Snapshot | None:
         """Do something over the meter's port with an eye on the source and the watchdog."""
         task = asyncio.ensure_future(work)
+        pause = asyncio.ensure_future(self._hooks.pause(1.0))
         try:
             while not task.done():
-                await asyncio.wait({task}, timeout=1.0)
+                await asyncio.wait({task, pause}, return_when=asyncio.FIRST_COMPLETED)
                 self._watch.check()
-                await self._bench.source.is_on()
+                await self._must_be_on()
+                if pause.done():
+                    pause = asyncio.ensure_future(self._hooks.pause(1.0))
             return task.result()
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            task.cancel()
+            pause.cancel()
+            await asyncio.gather(task, pause, return_exceptions=True)

@@ -281,6 +281,22 @@ async def test_trouble_at_the_optical_port_turns_the_source_off(plan: Plan) -> N
     assert not world.on
 
 
+async def test_a_source_that_goes_off_while_the_meter_is_read_ends_the_test(plan: Plan) -> None:
+    access = msgspec.structs.replace(plan.access, registers=True)
+    reading, world = msgspec.structs.replace(plan, access=access), World()
+    bench, *_ = ideal(world, reading)
+
+    class Slow(Port):
+        async def registers(self) -> Snapshot:
+            self.world.on = False
+            await asyncio.Event().wait()  # a meter without power does not answer
+            return await super().registers()
+
+    with pytest.raises(BenchTrouble, match="went off by itself"):
+        await run_points(reading, bench, Watched(), replace(hooks(world), meter=Slow(world)))
+    assert not world.on
+
+
 async def test_a_warm_up_is_at_the_first_load(tmp_path: Path) -> None:
     plan, world = loaded(tmp_path, PLAN.replace("settling", 'warm_up = "2m"\nsettling')).plan, World()
     bench, *_ = ideal(world, plan)
