@@ -155,7 +155,7 @@ class Lives:
             log = os.open(self._place.directory / "agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(log, 2)
             logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", force=True)
-            status = mrsp_run.run(argparse.Namespace(config=self._place.config))
+            status = mrsp_run.run(argparse.Namespace(config=self._place.config, log="text"))
         except BaseException:  # noqa: BLE001 - it is told, and the process ends
             traceback.print_exc()
         finally:

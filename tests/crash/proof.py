@@ -86,6 +86,9 @@ def _requests(documents: list[Stored], known: Known) -> Iterator[str]:
 
 
 def _spool(directory: Path) -> Iterator[str]:
+    if not (directory / "state" / "spool.sqlite").exists():
+        yield "no agent has come as far as its spool"
+        return
     database = SpoolDatabase(directory / "state" / "spool.sqlite", create=False)
     try:
         report = verify_store(database, own_public_keys(directory / "pki" / "devices" / AGENT))

@@ -264,7 +264,7 @@ class _Mdsp:
 
 def _look(hour: int, directory: Path) -> Look:
     gc.collect()
-    ours = sum(type(one).__module__.startswith(("agent.", "drivers.")) for one in gc.get_objects())
+    ours = sum(str(type(one).__module__).startswith(("agent.", "drivers.")) for one in gc.get_objects())
     status = Path("/proc/self/status").read_text()
     (resident,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
     state = directory / "state"
