@@ -36,7 +36,6 @@ from agent.metrics.settings import MetricsSettings
 from agent.metrics.tally import CountedLedger, Tally
 from agent.notify import notify, watchdog_interval_s
 from agent.only_one import only_one
-from agent.outlet_delivery import FileDelivery
 from agent.outlet_settings import FileOutletSettings
 from agent.recent_log import RecentLog
 from agent.reload import Change
@@ -52,6 +51,7 @@ from drivers.pager.push_settings import PushSettings
 
 if TYPE_CHECKING:
     from agent.listening.van import Van
+    from agent.outlet_delivery import FileDelivery
     from agent.requests.judging import Contracts
     from agent.routes.one_book import OneBook
 
@@ -80,6 +80,8 @@ def forwarder_of(
 
 def file_delivery_of(config: Config, settings: FileOutletSettings, spool: Spool, keys: MdspKeys | None) -> FileDelivery:
     """Return the way to the MDSP by files, where there is no broker."""
+    from agent.outlet_delivery import FileDelivery  # noqa: PLC0415 - most boxes have a broker
+
     acks = config.path(settings.acknowledgements) if settings.acknowledgements else None
     return FileDelivery(spool, settings, config.path(settings.directory), acks=acks, mdsp_keys=keys)
 
@@ -203,6 +205,10 @@ class Service:
         yield "identity", self._identity.run()
         if self._box.sessions is not None:
             yield "audit", self._box.sessions.run()
+        if self._config.settings.bench.instruments:
+            from agent.bench.keeping import deliver_owed  # noqa: PLC0415 - few gateways have a bench
+
+            yield "meter tests", deliver_owed(self._config, spool)
 
     def _told(
         self, settings: MetricsSettings, spool: Spool, link: Forwarder | None, schedule: Scheduler
@@ -256,9 +262,9 @@ class Service:
 
                 yield "pages", self._once_asked(partial(wake_meters, sleepers, requests_of(config), self._moment))
         if settings.pager_push is not None:
-            from drivers.pager.wctp_push import serve_push  # noqa: PLC0415 - most gateways have no pager meters
+            from agent.pager_replies import keep_taking  # noqa: PLC0415 - most gateways have no pager meters
 
-            yield "pager replies", serve_push(push_settings(config, settings.pager_push), requests_of(config))
+            yield "pager replies", keep_taking(push_settings(config, settings.pager_push), requests_of(config))
 
     async def _take_over(self, change: Change) -> None:
         """Let the schedule, its visits, the ledger and the MDSP's requests go by what has changed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from agent.errors import LocalTrouble, UsageError
 
+LIVE = "TAKE THE BENCH FOR LIVE: switch the source off by hand"
+
 
 class BenchRefused(UsageError):
     """The test is not made: nothing was energised."""

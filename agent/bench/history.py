@@ -1,7 +1,7 @@
 """What was found of each meter, and how it was left: every test, kept in the state directory.
 
-A test is in here before its report goes into the spool, and is marked when the spool has it: a crash between the two
-loses no report, and the spool takes each once.
+A test is in here before its report goes into the spool, and is marked when the spool has it: a crash between the two,
+or a full disk, loses no report, and the spool takes each once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.bench.report.document import MeterTest, decoded
+from agent.bench.report.document import MeterTest, Result, decoded
 from agent.errors import LocalTrouble
 from agent.state_database import StateDatabase, StateFile
 
@@ -42,10 +42,13 @@ class MeterTests:
                 (*row, msgspec.json.encode(report)),
             )
 
-    def stored(self, report_id: str) -> None:
-        """Note that the spool has a report."""
+    def stored(self, report: MeterTest) -> None:
+        """Note that the spool has a report, and its place there."""
         with self._database.transaction("write") as db:
-            db.execute("UPDATE test SET stored = 1 WHERE report_id = ?", (report_id,))
+            db.execute(
+                "UPDATE test SET stored = 1, body = ? WHERE report_id = ?",
+                (msgspec.json.encode(report), report.report_id),
+            )
 
     def owed(self) -> list[MeterTest]:
         """Return the reports that the spool is not known to have, the oldest first."""
@@ -60,10 +63,24 @@ class MeterTests:
             rows = db.execute(query, (meter_id, MOST_SHOWN)).fetchall()
         return [_report(body) for (body,) in rows]
 
-    def found_last(self, meter_id: str) -> MeterTest | None:
-        """Return the newest test of a meter if that was as found: what an as-left test now belongs to."""
+    def report(self, report_id: str) -> MeterTest | None:
+        """Return one test."""
+        with self._database.reading("read") as db:
+            row = db.execute("SELECT body FROM test WHERE report_id = ?", (report_id,)).fetchone()
+        return None if row is None else _report(row[0])
+
+    def found_last(self, meter_id: str) -> Result | None:
+        """Return what was found of a meter, which an as-left test now belongs to, with the report it was given in.
+
+        That is the newest test if it was as found; and what stands in it if it was as left and the meter did not pass:
+        then it is worked on again.
+        """
         newest = next(iter(self.of(meter_id)), None)
-        return newest if newest is not None and newest.stage == "as_found" else None
+        if newest is None or newest.as_found is None:
+            return None
+        if newest.stage == "as_found":
+            return msgspec.structs.replace(newest.as_found, report_id=newest.report_id)
+        return newest.as_found if newest.stage == "as_left" and newest.outcome != "pass" else None
 
     def close(self) -> None:
         self._database.close()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from agent.bench.errors import BenchRefused
+from agent.bench.errors import LIVE, BenchRefused, SourceNotOff
 from agent.bench.limits import HardLimits
 from agent.bench.preparing import Ready
 from agent.bench.settings import InstrumentSection
 from drivers.instruments import open_counter, open_source, open_standard
+from drivers.instruments.errors import OutputStillOn
 from drivers.instruments.instrument import Instrument
 from drivers.instruments.schema import Kind
 from drivers.instruments.values import InstrumentIdentity, Measured, Setting
@@ -82,7 +83,19 @@ class Bench:
 
 @asynccontextmanager
 async def opened(ready: Ready) -> AsyncIterator[tuple[Bench, dict[Kind, InstrumentIdentity]]]:
-    """Open the instruments, the source last, and leave it off. Raises `BenchRefused`, `InstrumentError`."""
+    """Open the instruments, the source last, and leave it off.
+
+    Raises `BenchRefused`, `InstrumentError`, and `SourceNotOff` unless the source says at the end that it is off.
+    """
+    try:
+        async with _opened(ready) as found:
+            yield found
+    except OutputStillOn as error:
+        raise SourceNotOff(f"{error.meter} does not say that it is off: {error.message}", advice=LIVE) from error
+
+
+@asynccontextmanager
+async def _opened(ready: Ready) -> AsyncIterator[tuple[Bench, dict[Kind, InstrumentIdentity]]]:
     library = ready.visa_library
     async with AsyncExitStack() as stack:
         standard = await stack.enter_async_context(

@@ -142,6 +142,7 @@ def _standard_percent(plan: Plan, standard: Checked) -> tuple[Decimal, str]:
     if standard.profile.standard is None:
         raise BenchRefused(f"the instrument {standard.section.name} is no standard")
     accuracy = standard.profile.standard.accuracy
-    least = min(plan.pulses_of(one) for one in plan.points if one.role != "creep") * plan.meter.pulse_wh
+    pulses = min(plan.pulses_of(one) for one in plan.points if one.role != "creep")
+    least = pulses * plan.meter.pulse_wh / plan.elements  # the standard sees one of them
     limit = Decimal(accuracy.percent) + Decimal(accuracy.absolute_wh) * 100 / least
     return 2 * limit / _SQRT3, f"limits of error of its class, ± {accuracy.percent} %, rectangular"

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from agent.bench.comparing import Comparison, NotRegistering, compare
-from agent.bench.errors import BenchTrouble, SourceNotOff
+from agent.bench.errors import LIVE, BenchTrouble, SourceNotOff
 from agent.bench.figures import Run
 from agent.bench.instruments import Bench
 from agent.bench.limits import no_load, setting_of
@@ -83,21 +83,21 @@ class Hooks:
 
 async def run_points(plan: Plan, bench: Bench, watch: Watch, hooks: Hooks) -> Taken:
     """Run every point. Raises `BenchTrouble`, `InstrumentError`, `SourceNotOff`; the source is off on return."""
-    await _must_be_off(bench, watch)
+    await _must_be_off(bench, watch, hooks)
     watch.released = False
     try:
         taken = await _Runner(plan, bench, watch, hooks).run()
     except BaseException as error:
-        await _off(bench, watch, because=error)
+        await _off(bench, watch, hooks, because=error)
         raise
-    await _off(bench, watch)
+    await _off(bench, watch, hooks)
     return taken
 
 
-async def _must_be_off(bench: Bench, watch: Watch) -> None:
+async def _must_be_off(bench: Bench, watch: Watch, hooks: Hooks) -> None:
     if await bench.source.is_on():
         watch.released = False
-        await _off(bench, watch)
+        await _off(bench, watch, hooks)
         raise BenchTrouble(
             f"{bench.source.name} was on before the test began: it was turned off",
             advice="make sure that nobody else uses this bench, and begin again",
@@ -110,8 +110,11 @@ async def _must_be_off(bench: Bench, watch: Watch) -> None:
         )
 
 
-async def _off(bench: Bench, watch: Watch, because: BaseException | None = None) -> None:
-    """Turn the source off and see that it is, also where the caller is being cancelled. Raises `SourceNotOff`."""
+async def _off(bench: Bench, watch: Watch, hooks: Hooks, because: BaseException | None = None) -> None:
+    """Turn the source off and see that it is, also where the caller is being cancelled. Raises `SourceNotOff`.
+
+    That is told at once, too: the watchdog tries for minutes more, and nobody should wait for its end to know.
+    """
     turning = asyncio.ensure_future(_turned_off(bench))
     cancelled = False
     while not turning.done():
@@ -120,11 +123,12 @@ async def _off(bench: Bench, watch: Watch, because: BaseException | None = None)
         except asyncio.CancelledError:
             cancelled = True  # whoever cancels waits: the source comes first
     if (error := turning.exception()) is not None:
-        raise SourceNotOff(
-            f"{bench.source.name} does not say that it is off: {error}",
-            advice="TAKE THE BENCH FOR LIVE: switch the source off by hand",
-        ) from because or error
+        trouble = SourceNotOff(f"{bench.source.name} does not say that it is off: {error}", advice=LIVE)
+        hooks.tell(f"{trouble}")
+        raise trouble from because or error
     watch.released = True
+    if because is not None:
+        hooks.tell("the source is off, and says so")
     if cancelled:
         raise asyncio.CancelledError
 

@@ -6,7 +6,8 @@ that should this one be killed. docs/bench.md describes plans, figures and the r
 
 exit status of run: 0 pass; 1 any other verdict on the meter (the report is made all the same); 2 refused, nothing was
 energised; 3 an instrument or the meter did not answer; 4 an instrument or the meter refused; 5 this box's clock is not
-proven; 6 trouble on this box or on the bench, no report was made.
+proven; 6 trouble on this box or on the bench: no report was made, or it is shown and could not be stored yet;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,25 +16,28 @@ import argparse
 import asyncio
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from agent.bench.keeping import MeterTestBook
+from agent.bench.history import TESTS_FILE
+from agent.bench.keeping import MeterTestBook, NotKept
 from agent.bench.plan import load_plan
 from agent.bench.report.document import MeterTest
-from agent.bench.report.page import as_html
+from agent.bench.report.page import Signature, as_html
 from agent.bench.report.reading import read_report
 from agent.bench.report.table import as_csv
 from agent.cli.bench_run import STAGES, about_of, conducted, ready_of, zone_of
 from agent.cli.bench_show import history_in_words, plan_in_words, report_in_words
 from agent.cli.interrupt import run_until_interrupted
-from agent.config import load_config
+from agent.config import Config, load_config
 from agent.durable_file import write_durably
 from agent.errors import LocalTrouble
-from agent.sealing import sealer_of
+from agent.identity.present import own_public_keys
 from drivers.errors import printable
 
+INTERRUPTED = 130
 DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 
 
@@ -46,10 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for verb in (check, run_):
         verb.add_argument("plan", metavar="PLAN", type=Path, help="a test plan, mrsp.bench/1")
     history.add_argument("meter", metavar="METER", help="its identification")
-    report.add_argument("file", metavar="FILE", type=Path, help="a report: JSON, or JWS as it was signed")
+    report.add_argument(
+        "file", metavar="FILE|ID", type=Path, help="a report: JSON, or JWS as it was signed; or its id in the history"
+    )
     report.add_argument("--html", metavar="OUT", type=Path, help="write a page here, to look at and to print")
     report.add_argument("--csv", metavar="OUT", type=Path, help="write a table here")
-    report.add_argument("--config", metavar="FILE", type=Path, help="verify the signature with this agent's key")
+    report.add_argument(
+        "--config", metavar="FILE", type=Path, help="verify the signature with this agent's keys; whose history"
+    )
     for verb in (check, run_, history):
         verb.add_argument("--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help="of the agent")
     for verb in (check, run_, history, report):
@@ -110,11 +118,24 @@ def _run(arguments: argparse.Namespace) -> int:
     about = about_of(arguments)
     config = load_config(arguments.config)
     loaded = load_plan(arguments.plan)
-    report = asyncio.run(run_until_interrupted(conducted(arguments, config, loaded, about)))
+    try:
+        report = asyncio.run(run_until_interrupted(conducted(arguments, config, loaded, about)))
+    except NotKept as trouble:
+        with suppress(LocalTrouble):  # the first trouble is the one that is told
+            _made(arguments, trouble.report, whole=trouble.lost)
+        raise
+    except KeyboardInterrupt:
+        sys.stderr.write("mrsp: the test was interrupted; what is said above of the source holds\n")
+        return INTERRUPTED
+    _made(arguments, report)
+    return 0 if report.outcome == "pass" else 1
+
+
+def _made(arguments: argparse.Namespace, report: MeterTest, *, whole: bool = False) -> None:
+    """Show a report. `whole`: as JSON, whatever was asked for."""
+    _print(msgspec.json.encode(report).decode() if arguments.json or whole else report_in_words(report))
     if arguments.output is not None:
         write_durably(arguments.output, msgspec.json.encode(report) + b"\n")
-    _print(msgspec.json.encode(report).decode() if arguments.json else report_in_words(report))
-    return 0 if report.outcome == "pass" else 1
 
 
 def _history(arguments: argparse.Namespace) -> int:
@@ -135,8 +156,12 @@ def _history(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    keys = (sealer_of(load_config(arguments.config))[0].public_key(),) if arguments.config else ()
-    report, signature = read_report(arguments.file, keys)
+    config = load_config(arguments.config) if arguments.config else None
+    found = None if config is None or arguments.file.exists() else _kept(config, str(arguments.file))
+    if found is not None:
+        report, signature = found, Signature()
+    else:
+        report, signature = read_report(arguments.file, () if config is None else own_public_keys(config.key_directory))
     if arguments.html is not None:
         write_durably(arguments.html, as_html(report, signature), mode=0o644)
     if arguments.csv is not None:
@@ -146,6 +171,16 @@ def _report(arguments: argparse.Namespace) -> int:
     elif arguments.html is None and arguments.csv is None:
         _print(report_in_words(report))
     return 0
+
+
+def _kept(config: Config, report_id: str) -> MeterTest | None:
+    """Return a report of the history, if there is one of that id."""
+
+    async def kept() -> MeterTest | None:
+        async with await MeterTestBook.open(config, create=False) as book:
+            return await book.call(book.store.report, report_id)
+
+    return asyncio.run(kept()) if (config.state_directory / TESTS_FILE).exists() else None
 
 
 def _print(text: str) -> None:

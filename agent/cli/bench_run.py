@@ -15,8 +15,9 @@ import msgspec
 
 from agent.bench.conduct import Place, conduct
 from agent.bench.errors import BenchRefused
-from agent.bench.keeping import MeterTestBook, keep_report
+from agent.bench.keeping import MeterTestBook, check_keeping, keep_report
 from agent.bench.meter_side import Leave, OpticalPort
+from agent.bench.one_test import only_test
 from agent.bench.plan import LoadedPlan
 from agent.bench.preparing import Ready, prepare
 from agent.bench.report.compose import About
@@ -60,15 +61,16 @@ def zone_of(config: Config, named: str | None) -> ZoneInfo:
 async def conducted(
     arguments: argparse.Namespace, config: Config, loaded: LoadedPlan, about: About, *, pause: Pause = asyncio.sleep
 ) -> MeterTest:
-    """Make the test; return the report as it is in the spool. Raises as `conduct`, and `ClockForbids`."""
+    """Make the test; return the report as it is in the spool. Raises as `conduct`, `ClockForbids`, `NotKept`."""
     zone = zone_of(config, arguments.zone)
-    rules, _ready = ready_of(config, loaded, zone)  # what can be refused is, before the clock is asked
+    rules, ready = ready_of(config, loaded, zone)  # what can be refused is, before the clock is asked
     proof = await prove(config.settings.clock, SystemClock())
     if not proof.synchronized and not arguments.no_clock_check:
         raise ClockForbids(
             f"this box's clock is not proven, and calibrations are judged by it: {' '.join(proof.reasons)}",
             advice="`mrsp clock` explains it; --no-clock-check takes it as it is, and the report says so",
         )
+    await check_keeping(config)
     found = await _found(config, about)
     port = _port(arguments, config, loaded)
     place = Place(
@@ -81,7 +83,8 @@ async def conducted(
         hooks=Hooks(pause=pause, tell=_tell, meter=port),
     )
     try:
-        report = await conduct(loaded, rules, about, place, found)
+        with only_test(config.state_directory, (one.section.name for _, one in ready.all)):
+            report = await conduct(loaded, rules, about, place, found)
     finally:
         if port is not None and port.in_test_mode:
             _tell("THE METER MAY BE IN TEST MODE: `mrsp procedure run … end_device_mode mode=metering` puts it back")
@@ -117,12 +120,12 @@ async def _found(config: Config, about: About) -> Result | None:
         return None
     async with await MeterTestBook.open(config, create=True) as book:
         before = await book.call(book.store.found_last, about.meter_id)
-    if before is None or before.as_found is None:
+    if before is None:
         raise BenchRefused(
             f"meter {about.meter_id} was not tested as found before: as left is compared with that",
             advice="run the plan with --as found first, or --as found-and-left where nothing is adjusted",
         )
-    return msgspec.structs.replace(before.as_found, report_id=before.report_id)
+    return before
 
 
 def _port(arguments: argparse.Namespace, config: Config, loaded: LoadedPlan) -> OpticalPort | None:

@@ -77,7 +77,7 @@ def describe(config: Config) -> dict[str, str | list[str]]:
         **_fleet(config),
         "schedule": f"at most {settings.schedule.sessions} visits at once; by {settings.schedule.deadline} local",
         "bank": [f"{bank.name}: {', '.join(bank.lines)}" for bank in settings.modem_banks] or ["no banks of modems"],
-        **_listening(settings),
+        **_listening(config),
         "meter": [
             _meter(config, meter, standing)
             for meter, standing in zip(settings.meters, settings.standings(), strict=True)
@@ -130,9 +130,15 @@ def _fleet(config: Config) -> dict[str, str]:
     return {"fleet": f"{this}; bundles signed by {fleet.keys}{groups}"}
 
 
-def _listening(settings: Settings) -> dict[str, str | list[str]]:
-    """Say who may call, and what is listened to."""
+def _listening(config: Config) -> dict[str, str | list[str]]:
+    """Say who may call, and what is listened to. Raises `UsageError` for a read plan with a mistake."""
+    settings = config.settings
     said: dict[str, str | list[str]] = {}
+    planned: dict[str, int] = {}
+    for plan in (one.plan for one in (settings.radio, settings.pager) if one is not None):
+        from agent.listening.plan import load_plan  # noqa: PLC0415 - most gateways have no receiver
+
+        planned[plan] = len(load_plan(config.path(plan)).meters)
     if settings.call_in is not None:
         modems = ", ".join(settings.call_in.modems)
         said["calls"] = [
@@ -142,9 +148,10 @@ def _listening(settings: Settings) -> dict[str, str | list[str]]:
             for one in settings.call_in.meters
         ]
     if settings.radio is not None:
-        said["radio"] = f"meters of {settings.radio.plan}"
+        said["radio"] = f"{planned[settings.radio.plan]} meters of {settings.radio.plan}"
     if settings.pager is not None:
-        said["pager"] = f"meters of {settings.pager.plan}, at {settings.pager.frequency:,} Hz"
+        plan, frequency = settings.pager.plan, settings.pager.frequency
+        said["pager"] = f"{planned[plan]} meters of {plan}, at {frequency:,} Hz"
     if settings.pager_push is not None:
         push = settings.pager_push
         said["replies"] = f"of pagers taken at {push.listen}:{push.port}{push.path}, from {', '.join(push.allow)}"

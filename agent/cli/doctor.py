@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -59,11 +60,22 @@ def _findings(file: Path) -> Iterator[Finding]:
     try:
         config = load_config(file)
     except (UsageError, LocalTrouble) as error:
-        yield Finding("configuration", "fault", error.message, error.advice or "`mrsp config check FILE`")
+        yield Finding("configuration", "fault", error.message, error.advice or _readable(file))
         return
     patient = Patient(config, datetime.now(UTC))
     checks = {"configuration": lambda one: _configuration(one.config, file), **CHECKS, "console": _console}
     yield from examine(patient, checks)
+
+
+def _readable(file: Path) -> str:
+    """Say what to do about a file that is not there, not ours to read, or has a mistake."""
+    if not os.access(file.parent, os.X_OK):
+        return "run it as the user of the service: `runuser -u mrsp -- mrsp doctor`"
+    if not file.exists():
+        return f"`install -m 640 -g mrsp {DEFAULT_CONFIG}.example {file}`, and write what is true of this box"
+    if not os.access(file, os.R_OK):
+        return f"`chgrp mrsp {file}; chmod 640 {file}`, and run it as the user of the service"
+    return f"mend that; `mrsp config check {file}` says what it then means"
 
 
 def _configuration(config: Config, file: Path) -> Iterable[Remark]:

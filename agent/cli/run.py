@@ -15,7 +15,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from agent.cli.config import describe
 from agent.cli.interrupt import run_until_interrupted
 from agent.clock.system import SystemClock
 from agent.config import Config, load_config
@@ -51,6 +50,8 @@ def _valid(file: Path, running: int | None) -> Config:
 
     `running`: the version of the fleet's that the service began with; another one comes with a start, on trial.
     """
+    from agent.cli.config import describe  # noqa: PLC0415 - it knows every kind of meter; a gateway has one or two
+
     config = load_config(file)
     if config.fleet_version != running:
         raise ConfigError(

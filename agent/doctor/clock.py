@@ -26,8 +26,9 @@ def clock(patient: Patient) -> Iterator[Remark]:
         for silent in (outcome for outcome in proof.outcomes if isinstance(outcome, NoTime)):
             yield warning(sentence(silent), "take it out of `[clock]`, or see why it does not answer")
         return
-    remedy = " ".join(advice(proof, now))
-    yield fault(verdict(proof, now), remedy)
+    remedy = " ".join(advice(proof, now)).replace(", see above", "")
+    why = [sentence(outcome) for outcome in proof.outcomes if isinstance(outcome, NoTime)]
+    yield fault(" ".join([verdict(proof, now), *why]), remedy)
     if settings.requests is not None and not proof.synchronized:
         yield fault("[requests] is configured, and none is taken while the time is not proven: they expire", remedy)
 

@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from agent.doctor import box, broker, clock, databases, identity, lines, meters, passwords, places, programs, service
+from agent.doctor import (
+    box,
+    broker,
+    clock,
+    databases,
+    deployment,
+    doors,
+    identity,
+    lines,
+    meters,
+    outside,
+    passwords,
+    places,
+    programs,
+    receiver,
+    service,
+)
 from agent.doctor.finding import Finding, Remark
 from agent.doctor.patient import Patient
 from drivers.errors import MrspError
@@ -15,8 +31,10 @@ Check = Callable[[Patient], Iterable[Remark]]
 #: In the order of asking: what lies below first, since its faults explain those above.
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
+        "fleet": deployment.fleet,
         "state_directory": places.state_directory,
         "disk_space": places.disk_space,
+        "directories": outside.directories,
         "databases": databases.databases,
         "spool": databases.spool,
         "service": service.service,
@@ -38,6 +56,8 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "families": meters.families,
         "meters": meters.meters,
         "programs": programs.programs,
+        "receiver": receiver.receiver,
+        "ports": doors.ports,
     }
 )
 

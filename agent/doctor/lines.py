@@ -83,9 +83,12 @@ def _of_port(port: Port) -> Iterator[Remark]:
         yield fault(f"{port.user}: {port.device} is no serial port", "`ls -l /dev/serial/by-id`")
     elif not os.access(port.device, os.R_OK | os.W_OK):
         group, user = _group_name(status.st_gid), user_name(os.geteuid())
+        by_group = status.st_gid != 0 and status.st_mode & 0o060 == 0o060
         yield fault(
             f"{port.user}: {user} may not open {port.device} (group {group}, mode {stat.S_IMODE(status.st_mode):04o})",
-            f"`usermod -aG {group} {user}`, then `systemctl restart mrsp`",
+            f"`usermod -aG {group} {user}`, then `systemctl restart mrsp`"
+            if by_group
+            else 'a udev rule with GROUP="dialout", MODE="0660", as 61-mrsp-probes.rules has; plug it in again',
         )
     elif _UNSTABLE.fullmatch(str(port.device)) and str(port.device) in port.named and _has_siblings(port.device):
         yield warning(

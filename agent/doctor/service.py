@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 
 from agent.doctor.finding import Remark, fault, ok, skipped, warning
 from agent.doctor.patient import Patient
+from agent.doctor.systemd import told_of
 from agent.only_one import running
 
-SYSTEMCTL_S = 5.0
 UNIT = "mrsp.service"
-ASKED = ("ActiveState", "LoadState", "NRestarts", "Result", "WatchdogUSec")
+ASKED = ("ActiveState", "NRestarts", "Result", "UnitFileState", "WatchdogUSec")
 FILES_A_VISIT, FILES_OTHERWISE = 8, 64
 _SOFT = re.compile(r"^Max open files\s+([0-9]+)", re.MULTILINE)
 
@@ -28,33 +26,22 @@ def service(patient: Patient) -> Iterator[Remark]:
         )
     else:
         yield ok(f"`mrsp run` is process {process or 'unknown'}")
-    if (patient.root / "run/systemd/system").is_dir():
-        yield from of_unit(_unit())
+    yield from of_unit(told_of(patient, UNIT, *ASKED))
 
 
 def of_unit(told: Mapping[str, str]) -> Iterator[Remark]:
     """Judge what systemd says of the unit; nothing if it knows none."""
-    if told.get("LoadState") != "loaded":
+    if not told:
         return
     log = "`journalctl -u mrsp -n 100` says why"
     if told.get("Result", "success") != "success":
         yield fault(f"systemd ended the service: {told['Result']}", log)
     if (times := told.get("NRestarts", "0")).isdigit() and int(times):
         yield warning(f"systemd has started the service again {times} times", log)
-    if told.get("WatchdogUSec") in {"0", "infinity"}:
+    if told.get("UnitFileState") == "disabled":
+        yield warning("the service is not enabled: it does not start with the box", "`systemctl enable mrsp`")
+    if told.get("ActiveState") == "active" and told.get("WatchdogUSec") in {"0", "infinity"}:
         yield warning("no watchdog watches the service: one that hangs is not noticed", "WatchdogSec=60s in the unit")
-
-
-def _unit() -> dict[str, str]:
-    program = shutil.which("systemctl")
-    if program is None:
-        return {}
-    command = [program, "show", UNIT, f"--property={','.join(ASKED)}"]
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=SYSTEMCTL_S, check=False)  # noqa: S603 - no input
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    return dict(line.split("=", 1) for line in run.stdout.splitlines() if "=" in line)
 
 
 def descriptors(patient: Patient) -> Iterator[Remark]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent import cim, cmep
+from agent import cmep
 from agent.durable_file import write_durably
 from agent.outlet_settings import FileOutletSettings, Form
 from agent.reading import Reading
@@ -83,6 +83,8 @@ def _cmep(reading: Reading, entry: Entry, settings: FileOutletSettings) -> list[
 
 
 def _cim(reading: Reading, entry: Entry) -> tuple[str, bytes]:
+    from agent import cim  # noqa: PLC0415 - few boxes write it, and it brings a library for XML
+
     made = cim.rendered(reading)
     _tell(entry, "MeterReadings", made.left_out)
     return (".xml", made.xml)

@@ -77,7 +77,9 @@ class MqttDialer:
             with self._named_errors(complaints):
                 await self._subscribe(client, self._topics.acks)
                 listeners = await self._hear_requests(client)
-            yield _MqttUplink(client, self._timeout_s, lambda: self._named_errors(complaints), listeners)
+            yield _MqttUplink(
+                client, self._timeout_s, lambda: self._named_errors(complaints), self._topics.acks, listeners
+            )
         finally:
             with suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
@@ -239,9 +241,11 @@ class _MqttUplink:
         client: aiomqtt.Client,
         timeout_s: float,
         named_errors: Callable[[], AbstractContextManager[None]],
+        acks: str,
         listeners: Mapping[str, Callable[[bytes], None]],
     ) -> None:
         self._client = client
+        self._acks = acks
         self._listeners = listeners
         self._timeout_s = timeout_s
         self._named_errors = named_errors
@@ -258,7 +262,12 @@ class _MqttUplink:
                 found.append(await anext(messages))
         acknowledgements: list[bytes] = []
         for message in found:
-            self._listeners.get(message.topic.value, acknowledgements.append)(message.payload)
+            if message.topic.value == self._acks:
+                acknowledgements.append(message.payload)
+            elif (hear := self._listeners.get(message.topic.value)) is not None:
+                hear(message.payload)
+            else:  # some brokers send what a look at the status asked for
+                _log.debug("a message on %s, which this connection did not ask for", message.topic.value)
         return acknowledgements
 
 

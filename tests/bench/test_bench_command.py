@@ -14,19 +14,26 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.bench.errors import BenchRefused
+from agent.bench.errors import BenchRefused, SourceNotOff
+from agent.bench.history import MeterTests
+from agent.bench.instruments import opened
+from agent.bench.keeping import MeterTestBook, NotKept, deliver_owed
+from agent.bench.one_test import only_test
 from agent.bench.plan import load_plan
+from agent.bench.preparing import prepare
 from agent.bench.report.document import MeterTest, decoded
+from agent.bench.rules import load_test_rules
 from agent.cli import bench as command
 from agent.cli.bench_run import about_of, conducted
 from agent.cli.main import main
 from agent.config import load_config
-from agent.errors import ClockForbids, UsageError
+from agent.errors import ClockForbids, LocalTrouble, UsageError
+from agent.keeping import open_spool
 from agent.sealing import sealer_of
-from agent.spool import Spool
+from agent.spool import Spool, SpoolFull
 from drivers.errors import MrspError
 from metersim.instruments.element import ErrorCurve
-from tests.bench.bench_kit import HALF, PLAN
+from tests.bench.bench_kit import HALF, PLAN, TODAY
 from tests.bench.simulated_bench import simulated_bench, write_config
 
 READS, WRITES = "00000000", "11111111"  # passwords of the simulated meter
@@ -79,6 +86,12 @@ async def documents(config: Path) -> list[MeterTest]:
     return [decoded(one) for one in shown if one is not None]
 
 
+async def kept_tests(config: Path) -> list[MeterTest]:
+    """Return the history of the meter."""
+    async with await MeterTestBook.open(load_config(config), create=False) as book:
+        return await book.call(book.store.of, "B-0001")
+
+
 async def test_as_found_and_as_left_end_in_one_report(tmp_path: Path, plan: Path) -> None:
     async with simulated_bench(errors=(("30", 1.4), ("3", -0.8))) as bench:
         config = write_config(tmp_path, bench.settings)
@@ -96,6 +109,7 @@ async def test_as_found_and_as_left_end_in_one_report(tmp_path: Path, plan: Path
     stored = await documents(config)
     assert [(one.report_id, one.sequence) for one in stored] == [(found.report_id, 1), (left.report_id, 2)]
     assert stored[0] == found
+    assert await kept_tests(config) == [left, found]
 
 
 async def test_what_was_done_is_in_the_history_and_is_shown(
@@ -128,6 +142,75 @@ async def test_what_was_done_is_in_the_history_and_is_shown(
     rows = list(csv.DictReader(io.StringIO((tmp_path / "r.csv").read_text())))
     assert [row["point"] for row in rows] == ["heavy"] * 3 + ["light"] * 3 + ["half"] * 3 + ["final average"]
     assert "<svg" in (tmp_path / "r.html").read_text()
+
+
+async def test_a_report_that_the_spool_refuses_is_shown_and_delivered_later(
+    tmp_path: Path, plan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def full(*_args: object, **_more: object) -> None:
+        raise SpoolFull("the spool takes nothing more")
+
+    async with simulated_bench() as bench:
+        config = write_config(tmp_path, bench.settings)
+        with monkeypatch.context() as patch:
+            patch.setattr(Spool, "add", full)
+            with pytest.raises(NotKept, match="not in the spool yet") as caught:
+                await run_test(config, plan, "--as", "found")
+    made = caught.value.report
+    assert await documents(config) == []
+    shown = ["bench", "report", made.report_id, "--config", str(config), "--json"]
+    assert await asyncio.to_thread(main, shown) == 0
+    assert decoded(capsys.readouterr().out.encode()) == made
+    async with open_spool(load_config(config)) as (spool, _keys):
+        delivering = asyncio.create_task(deliver_owed(load_config(config), spool))
+        await spool.changed.wait()
+        delivering.cancel()
+    assert await documents(config) == [msgspec.structs.replace(made, sequence=1)]
+
+
+async def test_a_report_that_is_kept_nowhere_is_shown_all_the_same(
+    tmp_path: Path, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> None:
+        raise LocalTrouble("No space left on device")
+
+    async with simulated_bench() as bench:
+        config = write_config(tmp_path, bench.settings)
+        monkeypatch.setattr(MeterTests, "add", full)
+        with pytest.raises(NotKept, match="kept nowhere: No space left") as caught:
+            await run_test(config, plan, "--as", "found")
+    assert (caught.value.report.outcome, caught.value.lost) == ("pass", True)
+
+
+async def test_a_source_that_is_left_on_at_the_end_is_said_loudly(tmp_path: Path, plan: Path) -> None:
+    async with simulated_bench("source:latched") as bench:
+        prepared = prepare(load_plan(plan).plan, load_test_rules("ubp-2000"), bench.settings, TODAY)
+        instruments = opened(prepared)
+        await instruments.__aenter__()
+        bench.running.source.device.hear("OUTP 1")
+        with pytest.raises(SourceNotOff, match="TAKE THE BENCH FOR LIVE"):
+            await instruments.__aexit__(None, None, None)
+
+
+async def test_two_tests_do_not_share_an_instrument(tmp_path: Path, plan: Path) -> None:
+    async with simulated_bench() as bench:
+        config = write_config(tmp_path, bench.settings)
+        with (
+            only_test(tmp_path / "state", ("ref",)),
+            pytest.raises(BenchRefused, match="the instrument ref is in use by another test"),
+        ):
+            await run_test(config, plan, "--as", "found")
+        assert not bench.energised
+        assert (await run_test(config, plan, "--as", "found")).outcome == "pass"
+
+
+async def test_a_report_that_nobody_could_sign_energises_nothing(tmp_path: Path, plan: Path) -> None:
+    async with simulated_bench() as bench:
+        config = write_config(tmp_path, bench.settings)
+        (tmp_path / "state" / "keys").rename(tmp_path / "elsewhere")
+        with pytest.raises(LocalTrouble, match="key"):
+            await run_test(config, plan, "--as", "found")
+        assert not bench.energised
 
 
 @pytest.mark.parametrize(
@@ -200,7 +283,7 @@ async def test_an_instrument_in_trouble_ends_the_test_with_the_source_off(
             await run_test(config, plan, "--as", "found")
         assert (bench.energised, bench.running.world.output_on) == (energised, False)
         assert caught.value.advice or len(str(caught.value)) > 30
-    assert not (tmp_path / "state" / "meter_tests.sqlite").exists()
+    assert await kept_tests(config) == []
 
 
 async def test_registers_come_over_the_optical_port(tmp_path: Path, plan: Path) -> None:

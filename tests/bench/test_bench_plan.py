@@ -163,6 +163,10 @@ def test_a_standard_without_an_uncertainty_goes_by_its_class(tmp_path: Path) -> 
     ready = prepare(loaded(tmp_path).plan, RULES, settings(instruments=(source, bare, counter)), TODAY)
     assert D("0.0230") < ready.standard_percent < D("0.0232")  # 2 × 0.02 / sqrt 3, and its absolute part
     assert "class" in ready.standard_basis
+    series = msgspec.structs.replace(loaded(tmp_path).plan, elements=3)  # it sees a third of the meter's energy
+    thirds = prepare(series, RULES, settings(instruments=(source, bare, counter)), TODAY)
+    absolute = 2 * D("0.00001") * 100 / (20 * D("7.2")) / D(3).sqrt()
+    assert abs(thirds.standard_percent - ready.standard_percent - 2 * absolute) < D("1e-12")
 
 
 @pytest.mark.parametrize(

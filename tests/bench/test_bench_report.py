@@ -128,6 +128,17 @@ def test_the_page_shows_figures_budget_and_traceability(report: MeterTest) -> No
     assert svg.count('class="dot other"') == 1  # the point at half power factor
 
 
+async def test_the_page_names_every_field_of_the_transaction_also_where_nobody_said_it(tmp_path: Path) -> None:
+    text = as_html(await made_report(tmp_path, About("B-1", "A", "as_found"))).decode()
+    for name in (
+        "Customer", "Service delivery point", "Meter", "Energy supplier", "MSP performing the test", "Test date",
+        "Tests performed", "Witnesses", "Work performed", "Test conditions",
+    ):  # fmt: skip
+        assert f'<th scope="row">{name}</th>' in text
+    assert text.count("not stated") == 3
+    assert "30 A (100 % of rating), power factor 1; measured" in text
+
+
 def test_a_meter_that_does_not_register_has_no_curve(report: MeterTest) -> None:
     assert report.as_found is not None
     silent = tuple(msgspec.structs.replace(one, figure=None, runs=(), silent=True) for one in report.as_found.points)
@@ -187,12 +198,31 @@ async def test_the_history_keeps_what_was_found_and_how_it_was_left(report: Mete
     for one in (report, left, other):
         history.add(one)
         if one is report:
-            assert history.found_last("B-1") == report
+            found = history.found_last("B-1")
+            assert found is not None
+            assert found.report_id == report.report_id
     assert history.found_last("B-1") is None
     assert [one.report_id for one in history.of("B-1")] == ["r-2", report.report_id]
     assert [one.report_id for one in history.owed()] == [report.report_id, "r-2", "r-3"]
-    history.stored("r-2")
+    history.stored(msgspec.structs.replace(left, sequence=7))
     assert [one.report_id for one in history.owed()] == [report.report_id, "r-3"]
+    shown = history.report("r-2")
+    assert shown is not None
+    assert shown.sequence == 7
+    assert history.report("r-9") is None
+    history.close()
+
+
+async def test_a_meter_that_was_left_outside_is_worked_on_again(report: MeterTest, tmp_path: Path) -> None:
+    assert report.as_found is not None
+    found = msgspec.structs.replace(report.as_found, report_id=report.report_id)
+    left = msgspec.structs.replace(report, report_id="r-2", stage="as_left", as_found=found, outcome="fail")
+    history = MeterTests(tmp_path / "tests.sqlite", create=True)
+    history.add(report)
+    history.add(left)
+    assert history.found_last("B-1") == found
+    history.add(msgspec.structs.replace(left, report_id="r-3", outcome="pass"))
+    assert history.found_last("B-1") is None
     history.close()
 
 

@@ -179,7 +179,9 @@ async def test_the_source_is_off_after_a_cancellation_and_a_second_one(plan: Pla
         await off()
 
     source.off = slowly  # type: ignore[method-assign]
-    task = asyncio.create_task(run_points(plan, bench, watched, replace(hooks(world), pause=pause)))
+    told: list[str] = []
+    heard = replace(hooks(world), pause=pause, tell=told.append)
+    task = asyncio.create_task(run_points(plan, bench, watched, heard))
     await measuring.wait()
     assert world.on
     task.cancel()
@@ -189,15 +191,18 @@ async def test_the_source_is_off_after_a_cancellation_and_a_second_one(plan: Pla
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (world.on, watched.released) == (False, True)
+    assert told[-1] == "the source is off, and says so"
 
 
 async def test_a_source_that_does_not_go_off_is_said_loudly_and_left_to_the_watchdog(plan: Plan) -> None:
     world, watched = World(), Watched()
     bench, source, *_ = ideal(world, plan)
     source.latched = True
+    told: list[str] = []
     with pytest.raises(SourceNotOff, match="TAKE THE BENCH FOR LIVE"):
-        await run_points(plan, bench, watched, hooks(world))
+        await run_points(plan, bench, watched, replace(hooks(world), tell=told.append))
     assert (world.offs, watched.released) == (3, False)
+    assert "TAKE THE BENCH FOR LIVE" in told[-1]  # at once: the watchdog goes on for minutes
 
 
 async def test_a_source_that_is_on_before_or_locked_out_begins_no_test(plan: Plan) -> None:

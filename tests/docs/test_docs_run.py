@@ -49,6 +49,8 @@ ELSEWHERE = {  # pages whose commands have a test of their own
     "fleet.md": "tests/fleet/test_fleet_docs.py",
     "install.md": "tests/packaging/test_packaging_docs.py",
     "laboratory.md": "tests/metersim/test_lab_manual.py",
+    "operations.md": "tests/packaging/test_packaging_service.py",
+    "releasing.md": "tests/packaging/test_packaging_release.py",
 }
 METER = """\
 use = ["residential-tou"]

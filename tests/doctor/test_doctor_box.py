@@ -115,10 +115,13 @@ def test_a_service_that_runs_is_told_from_one_that_does_not(case: Case) -> None:
 
 
 def test_what_systemd_says_of_the_unit_is_judged() -> None:
-    told = {"LoadState": "loaded", "Result": "watchdog", "NRestarts": "3", "WatchdogUSec": "0"}
+    told = {"ActiveState": "active", "Result": "watchdog", "NRestarts": "3", "WatchdogUSec": "0"}
     assert [one.level for one in service.of_unit(told)] == ["fault", "warning", "warning"]
-    assert list(service.of_unit({"LoadState": "not-found"})) == []
-    assert list(service.of_unit({"LoadState": "loaded", "Result": "success", "WatchdogUSec": "1min"})) == []
+    assert [one.advice for one in service.of_unit({"UnitFileState": "disabled"})] == ["`systemctl enable mrsp`"]
+    assert list(service.of_unit({})) == []
+    assert list(service.of_unit({"ActiveState": "active", "Result": "success", "WatchdogUSec": "1min"})) == []
+    # systemd tells of no watchdog where nothing runs
+    assert list(service.of_unit({"ActiveState": "inactive", "Result": "success", "WatchdogUSec": "infinity"})) == []
 
 
 def test_too_few_descriptors_are_told(case: Case) -> None:

@@ -16,6 +16,8 @@ from agent.cli.main import main
 from agent.doctor.examine import CHECKS, examine
 from agent.doctor.finding import Remark
 from agent.doctor.patient import Patient
+from agent.fleet.store import Deployment, Failure, FleetStore, Trial
+from agent.keys import create_device_key
 from metersim.pki import Pki, add_agent, create_pki
 from tests.doctor.doctor_kit import Case
 from tests.forwarding.forwarding_kit import MOSQUITTO, free_port
@@ -162,7 +164,44 @@ def test_a_configuration_that_cannot_be_read_is_the_only_finding(
     assert said.endswith("There are faults.\n")
 
 
+def test_a_configuration_that_is_not_there_is_told_with_the_command_that_makes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--config", str(tmp_path / "mrsp.toml")]) == 2
+    assert "install -m 640 -g mrsp /etc/mrsp/mrsp.toml.example" in capsys.readouterr().out
+
+
+def test_a_read_plan_that_cannot_be_read_is_a_mistake_of_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mrsp.toml").write_text('[agent]\nagent_id = "gw-7"\n[radio]\nplan = "plan.csv"\n')
+    assert main(["config", "check", str(tmp_path / "mrsp.toml")]) == 2
+    assert "plan.csv cannot be read" in capsys.readouterr().err
+    (tmp_path / "plan.csv").write_text("meter_id,message,unit,dials\n12345678,scm,kWh,5\n")
+    assert main(["config", "check", str(tmp_path / "mrsp.toml")]) == 0
+    assert "1 meters of plan.csv" in capsys.readouterr().out
+
+
 def test_every_check_stands_in_the_documents_in_its_order() -> None:
     page = Path(__file__).parents[2].joinpath("docs/troubleshooting.md").read_text("utf-8")
     rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
     assert rows == ["configuration", *CHECKS, "console"]
+
+
+def test_a_version_that_was_taken_back_or_is_on_trial_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    case = Case(tmp_path)
+    assert case.worst("fleet").level == "skipped"
+    case.text = '[fleet]\nkeys = "fleet.jwks"\n'
+    assert "fleet.jwks" in case.worst("fleet").said
+    key = create_device_key(tmp_path / "operator", "Ed25519")
+    (tmp_path / "fleet.jwks").write_text(json.dumps({"keys": [key.public_jwk()]}))
+    (tmp_path / "fleet.jwks").chmod(0o644)
+    assert case.worst("fleet").said == "the box's own file is in force"
+    store, then = FleetStore(case.state), datetime(2026, 3, 1, tzinfo=UTC)
+    with store.held():
+        store.put(Deployment(highest=7, failure=Failure(7, then, "it did not come up in 3 starts")))
+    assert "version 7 of the fleet's configuration was taken back" in case.worst("fleet").said
+    with store.held():
+        store.put(Deployment(highest=8, trial=Trial(then, 1), failure=Failure(7, then, "it did not")))
+    assert "has not come up yet: 1 starts" in case.worst("fleet").said

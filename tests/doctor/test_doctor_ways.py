@@ -71,7 +71,8 @@ def test_one_of_several_adapters_should_be_named_by_what_does_not_change(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "_has_siblings", lambda _device: True)
-    monkeypatch.setattr(Path, "stat", lambda _path, **_options: os.stat_result((0o020660, 0, 0, 1, 0, 0, 0, 0, 0, 0)))
+    status = [0o020660, 0, 0, 1, 0, 20, 0, 0, 0, 0]
+    monkeypatch.setattr(Path, "stat", lambda _path, **_options: os.stat_result(status))
     monkeypatch.setattr(os, "access", lambda _path, _mode: True)
     remarks = list(lines._of_port(lines.Port("main", "/dev/ttyUSB0", Path("/dev/ttyUSB0"))))
     assert [one.level for one in remarks] == ["warning"]
@@ -79,6 +80,8 @@ def test_one_of_several_adapters_should_be_named_by_what_does_not_change(
     assert list(lines._of_port(by_id)) == []
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     assert "usermod -aG" in next(iter(lines._of_port(by_id))).advice
+    status[5] = 0  # nobody is to be made a member of the group root
+    assert "a udev rule" in next(iter(lines._of_port(by_id))).advice
 
 
 def test_a_name_that_is_not_known_is_told(case: Case) -> None:

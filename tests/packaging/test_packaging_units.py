@@ -36,7 +36,9 @@ def test_the_service_is_rated_at_most_1_5() -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("example", ["network.conf", "kernel-clock.conf", "devices.conf", "credentials.conf"])
+@pytest.mark.parametrize(
+    "example", ["network.conf", "kernel-clock.conf", "devices.conf", "credentials.conf", "places.conf"]
+)
 def test_a_drop_in_is_rated_as_it_says(example: str, tmp_path: Path) -> None:
     text = (UNITS / "examples" / example).read_text()
     said = re.search(r"rated (\d\.\d)", text)

@@ -22,6 +22,10 @@ _STAGES = {
     "as_left": "as left",
     "as_found_and_left": "as found, and left so",
 }
+_KEY_TO_THE_CURVE = (
+    "Registration over current. Bars: ± U. Filled: power factor 1; open: below 1. Shaded: within the limits as applied."
+)
+_UNSAID = "not stated"  # what belongs on every report (UBP, Report of Meter Test)
 _STYLE = """
 :root{color-scheme:light;font:14px/1.45 system-ui,sans-serif;color:#14202b;background:#fff}
 body{max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -32,7 +36,9 @@ h3{font-size:1rem;margin:1.2rem 0 .3rem}
 table{border-collapse:collapse;width:100%;margin:.4rem 0}
 th,td{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top}
 th{font-weight:600}thead th{border-bottom:1px solid #14202b}tbody tr+tr td,tbody tr+tr th{border-top:1px solid #d5dbe1}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.facts th{width:15rem;color:#44525f}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}.facts td{overflow-wrap:anywhere}
+.facts th{width:15rem;color:#44525f}
+.note{color:#44525f;margin:.2rem 0}
 .curve{width:100%;max-width:44rem;height:auto;font-size:11px}.curve text{fill:#14202b}.curve .within{fill:#d9eee0}
 .curve .grid{stroke:#d5dbe1}.curve .hundred{stroke:#44525f}.curve .line{fill:none;stroke:#1c4f9c;stroke-width:1.5}
 .curve .dot line{stroke:#1c4f9c;stroke-width:2}.curve .dot circle{fill:#1c4f9c}
@@ -87,11 +93,11 @@ def _about(report: MeterTest) -> Iterator[str]:
     facts = report.meter
     yield _facts(
         (
-            ("Customer", report.customer_id),
+            ("Customer", report.customer_id or _UNSAID),
             ("Account", report.account_id),
-            ("Service delivery point", report.service_delivery_point_id),
+            ("Service delivery point", report.service_delivery_point_id or _UNSAID),
             ("Meter", report.meter_id),
-            ("Energy supplier", report.energy_supplier_id),
+            ("Energy supplier", report.energy_supplier_id or _UNSAID),
             ("MSP performing the test", report.msp_id),
             ("Test date", report.test_date),
             ("Reason", report.test_reason),
@@ -100,11 +106,11 @@ def _about(report: MeterTest) -> Iterator[str]:
             ("Witnesses", "; ".join(report.witnesses) or "none"),
             ("Results", _STAGES[report.stage]),
             ("Work performed", report.work_performed or "none"),
-            ("Test conditions", report.test_conditions or "nothing unusual"),
+            ("Test conditions", report.test_conditions or "nothing unusual was noted"),
             (
                 "Nameplate",
                 f"form {facts.form}, {facts.class_amperes} class, {facts.amperes} {facts.rating.replace('_', ' ')},"
-                f" {facts.volts}, {facts.frequency}, Kh {facts.kh}, {facts.pulses_per_kh} pulses a Kh",
+                f" {facts.volts}, {facts.frequency}, Kh {facts.kh}, test pulses in a Kh: {facts.pulses_per_kh}",
             ),
         )
     )
@@ -120,7 +126,8 @@ def _results(report: MeterTest) -> Iterator[str]:
 def _result(title: str, result: Result) -> Iterator[str]:
     yield f"<h2>{title}: {OUTCOMES[result.outcome]}</h2>"
     yield "<ul>" + "".join(f"<li>{escape(reason)}</li>" for reason in result.reasons) + "</ul>"
-    yield f"<p>By {escape(result.tester)}, {escape(result.started_at)} to {escape(result.finished_at)}</p>"
+    reported = f"; report {escape(result.report_id)}" if result.report_id else ""
+    yield f"<p>By {escape(result.tester)}, {escape(result.started_at)} to {escape(result.finished_at)}{reported}</p>"
     header = ("Point", "Load", "#Registration, %", "#± U (k = 2), %", "Limits, %", "Judgement")
     rows = [_point_row(one) for one in result.points]
     if result.average is not None:
@@ -128,7 +135,9 @@ def _result(title: str, result: Result) -> Iterator[str]:
         judged = result.average_judged
         rows.append(("Final average", "", average.registration, average.expanded, _limits(judged), _said(judged)))
     yield _table(header, rows)
-    yield curve(result)
+    if drawn := curve(result):
+        yield drawn
+        yield f'<p class="note">{_KEY_TO_THE_CURVE}</p>'
     yield from _runs(result)
     yield from _budgets(result)
     registers = (("Before", result.registers_before), ("After", result.registers_after))
@@ -139,7 +148,7 @@ def _result(title: str, result: Result) -> Iterator[str]:
 
 
 def _point_row(one: PointPart) -> tuple[str, ...]:
-    load = f"{one.volts} V, {one.amps} A, power factor {one.power_factor}" + (f" {one.lag}" if one.lag else "")
+    load = _load(one)
     if one.role == "creep":
         seen = f"{one.creep_wh} Wh in {one.creep_seconds} s"
         limit = "" if one.judged is None or one.judged.high is None else f"{one.judged.high} Wh"
@@ -147,6 +156,15 @@ def _point_row(one: PointPart) -> tuple[str, ...]:
     if one.figure is None:
         return one.name, load, "no pulse", "", _limits(one.judged), _said(one.judged)
     return one.name, load, one.figure.registration, one.figure.expanded, _limits(one.judged), _said(one.judged)
+
+
+def _load(one: PointPart) -> str:
+    """Return what was set, and what the source said that it was."""
+    parts = [f"{one.volts} V", f"{one.amps} A", f"power factor {one.power_factor}" + (f" {one.lag}" if one.lag else "")]
+    if one.percent_of_rating and one.role != "creep":
+        parts[1] += f" ({one.percent_of_rating} % of rating)"
+    seen = [f"{text} {unit}" for text, unit in ((one.measured_volts, "V"), (one.measured_amps, "A")) if text]
+    return ", ".join(parts) + (f"; measured {', '.join(seen)}" if seen else "")
 
 
 def _runs(result: Result) -> Iterator[str]:
@@ -181,7 +199,7 @@ def _register(name: str, one: RegisterSnapshot) -> tuple[str, ...]:
 def _traceability(report: MeterTest) -> Iterator[str]:
     plan = report.plan
     yield "<h2>Instruments</h2>"
-    header = ("Role", "Instrument", "Serial number", "Certificate", "Calibrated", "Due", "Uncertainty")
+    header = ("Role", "Instrument", "Serial number", "Certificate", "#Calibrated", "#Due", "Uncertainty")
     yield _table(
         header,
         [

@@ -1,4 +1,4 @@
--- The tests of each meter, as found and as left. What is in it is never changed.
+-- The tests of each meter, as found and as left. What is in it is never changed, but for its place among the reports.
 
 CREATE TABLE test (
     number INTEGER PRIMARY KEY,
