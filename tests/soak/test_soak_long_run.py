@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.soak.long_run import Life, Look, Plan, complaints, live
 
-PLAN = Plan(days=4, meters=4, every_h=8, keep="1d", away=((30, 42),))
+PLAN = Plan(days=3, meters=4, every_h=12, keep="1d", away=((30, 42),))
 
 
+@pytest.mark.timeout(180)
 def test_days_of_a_gateway(tmp_path: Path) -> None:
     life = live(PLAN, tmp_path)
     assert complaints(life, PLAN) == []
