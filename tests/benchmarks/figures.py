@@ -46,15 +46,15 @@ class Figures:
         """Put a figure without a bound into the table."""
         self.rows.append(Figure(name, measured, unit, note=note))
 
-    def judge(self, name: str, measured: float, unit: str = "", *, below: float, note: str = "") -> None:
+    def assert_below(self, name: str, measured: float, unit: str = "", *, below: float, note: str = "") -> None:
         """Put a figure into the table and fail the test if it is not below its bound."""
-        self._judge(Figure(name, measured, unit, below=below, note=note))
+        self._assert_holds(Figure(name, measured, unit, below=below, note=note))
 
-    def require(self, name: str, measured: float, unit: str = "", *, at_least: float, note: str = "") -> None:
+    def assert_at_least(self, name: str, measured: float, unit: str = "", *, at_least: float, note: str = "") -> None:
         """Put a figure into the table and fail the test if it does not reach its bound."""
-        self._judge(Figure(name, measured, unit, at_least=at_least, note=note))
+        self._assert_holds(Figure(name, measured, unit, at_least=at_least, note=note))
 
-    def _judge(self, figure: Figure) -> None:
+    def _assert_holds(self, figure: Figure) -> None:
         self.rows.append(figure)
         assert figure.holds, f"{figure.name}: {figure.measured:.4g} {figure.unit}, and not {figure.bound}"
 

@@ -90,7 +90,7 @@ def idle_mb(disk: Path, figures: Figures) -> float:
             share = (cpu_s(agent.pid) - before) / (time.monotonic() - began)
             idle = (written(agent.pid) - octets) * DAY_S / IDLE_S / 1e6
     figures.tell("written while nothing is due", idle, "MB a day", note=f"{IDLE_S} s")
-    figures.judge("processor time while nothing is due", share * 100, "%", below=CPU_PERCENT, note=f"{IDLE_S} s")
+    figures.assert_below("processor time while nothing is due", share * 100, "%", below=CPU_PERCENT, note=f"{IDLE_S} s")
     return idle
 
 
@@ -122,4 +122,4 @@ def test_what_a_hundred_meters_have_written(
     if below is None:
         figures.tell(name, mb, "MB a day", note=note)
     else:
-        figures.judge(name, mb, "MB a day", below=below, note=note)
+        figures.assert_below(name, mb, "MB a day", below=below, note=note)

@@ -65,7 +65,9 @@ def test_decoding_a_long_profile_is_cheap(figures: Figures, tables: dict[int, by
 
     took, note = median_of(RUNS, decode_profile)
     assert decoded >= CHANNELS * INTERVALS
-    figures.judge("decode 4 channels × 3,360 intervals", took, "ms CPU", below=10, note=f"{decoded} intervals, {note}")
+    figures.assert_below(
+        "decode 4 channels × 3,360 intervals", took, "ms CPU", below=10, note=f"{decoded} intervals, {note}"
+    )
 
 
 def test_decoding_a_whole_visit_is_cheap(figures: Figures, tables: dict[int, bytes]) -> None:
@@ -85,7 +87,7 @@ def test_decoding_a_whole_visit_is_cheap(figures: Figures, tables: dict[int, byt
         return 1000 * took
 
     took, note = median_of(RUNS, decode_all)
-    figures.judge("  the whole visit, all tables", took, "ms CPU", below=25, note=note)
+    figures.assert_below("  the whole visit, all tables", took, "ms CPU", below=25, note=note)
 
 
 def test_judging_a_long_profile_is_cheap(figures: Figures) -> None:
@@ -100,4 +102,4 @@ def test_judging_a_long_profile_is_cheap(figures: Figures) -> None:
         return 1000 * took
 
     took, note = median_of(RUNS, judge)
-    figures.judge("all checks, 35 days × 4 channels", took, "ms CPU", below=30, note=note)
+    figures.assert_below("all checks, 35 days × 4 channels", took, "ms CPU", below=30, note=note)

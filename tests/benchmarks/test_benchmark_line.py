@@ -58,7 +58,7 @@ class Counted(RawClient):
 def test_the_simulated_line_is_as_fast_as_it_should_be(figures: Figures, baud: int) -> None:
     with asyncio.Runner(loop_factory=precise_loop) as runner:
         efficiency = max(runner.run(bare_efficiency(baud)) for _ in range(1 if baud == BASE_BAUD else MOST_RUNS))
-    figures.require(
+    figures.assert_at_least(
         f"the simulated line itself at {baud} baud",
         efficiency,
         at_least=SPEEDS[baud][2] + 0.01,
@@ -95,11 +95,11 @@ def test_a_full_read_at_9600_baud_takes_little_longer_than_its_octets(figures: F
         "  the same octets alone on the wire", session.wire_s, "s", note=f"packets of {session.largest_packet}"
     )
     figures.tell("  not sending, per turn of the line", session.idle_ms, "ms", note=f"{session.turns} turns")
-    figures.require("  line efficiency at 9600", session.efficiency, at_least=SPEEDS[9600][2])
-    figures.judge(
+    figures.assert_at_least("  line efficiency at 9600", session.efficiency, at_least=SPEEDS[9600][2])
+    figures.assert_below(
         "  first register value after", session.first(23), "s", below=FIRST_VALUE_S, note="first octet to ST23"
     )
-    figures.judge(
+    figures.assert_below(
         "  CPU of the whole command", best.cpu_s, "s", below=CPU_S, note="start of Python and all checks included"
     )
 
@@ -109,7 +109,7 @@ def test_a_full_read_at_57600_baud_takes_little_longer_than_its_octets(figures: 
     session = best.session
     figures.tell("full read at 57600 baud, whole session", session.seconds, "s", note=f"{session.octets} octets")
     figures.tell("  not sending, per turn of the line", session.idle_ms, "ms", note=f"{session.turns} turns")
-    figures.require("  line efficiency at 57600", session.efficiency, at_least=SPEEDS[57600][2])
+    figures.assert_at_least("  line efficiency at 57600", session.efficiency, at_least=SPEEDS[57600][2])
     figures.tell("  first register value after", session.first(23), "s", note="first octet to ST23")
 
 

@@ -114,10 +114,10 @@ def test_two_hundred_meters_at_once(figures: Figures, tmp_path: Path) -> None:
     best = min(rounds, key=lambda one: one.disturbed)
     wire = f"wire time of one: {best.wire_s:.4g} s, run {len(rounds)} of at most {MOST_RUNS}"
     figures.tell(f"{METERS} meters at once over TCP, 9600 baud", best.seconds, "s", note=wire)
-    figures.judge(
+    figures.assert_below(
         "  time-outs and retries, all sessions", best.disturbed, below=1, note="simulators in another process"
     )
-    figures.judge("  wall time ÷ wire time of one", best.seconds / best.wire_s, below=SLOWER)
+    figures.assert_below("  wall time ÷ wire time of one", best.seconds / best.wire_s, below=SLOWER)
     cpu_s, memory_mb = best.cpu_s / METERS, best.memory_mb / METERS
-    figures.judge("  CPU for a full read", cpu_s, "s", below=CPU_S, note=f"{sum(min(best.octets))} octets each")
-    figures.judge("  memory for a session", memory_mb, "MB", below=MEMORY_MB, note="VmRSS at its peak")
+    figures.assert_below("  CPU for a full read", cpu_s, "s", below=CPU_S, note=f"{sum(min(best.octets))} octets each")
+    figures.assert_below("  memory for a session", memory_mb, "MB", below=MEMORY_MB, note="VmRSS at its peak")

@@ -75,7 +75,7 @@ async def shares(scenario: Scenario) -> tuple[int, int, int]:
 async def test_a_daily_visit_moves_little(figures: Figures) -> None:
     daily, whole, found = await shares(four_channels())
     figures.tell("a daily visit for what is new, octets", daily, note=f"{found} intervals")
-    figures.judge("  ÷ octets of a full visit", daily / whole, below=BOUND, note=f"{whole} octets")
+    figures.assert_below("  ÷ octets of a full visit", daily / whole, below=BOUND, note=f"{whole} octets")
     daily, whole, found = await shares(load_scenario("profile-35d-4ch"))
     figures.tell("  of a meter with ratios and daily self reads", daily, note=f"{found} intervals, and a self read")
     figures.tell("  ÷ octets of a full visit", daily / whole, note=f"{whole} octets")

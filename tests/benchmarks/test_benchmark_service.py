@@ -33,8 +33,8 @@ def test_an_idle_service_is_small(figures: Figures, tmp_path: Path) -> None:
         with gateway.broker() as log, gateway.agent() as agent:
             wait_for(log, f"Received PUBLISH from {AGENT}")  # its status: all is under way
             connected = resident_mb(agent.pid)
-    figures.judge("`mrsp run` idle, no broker", unconnected, "MB", below=BOUND_MB, note="VmRSS, 3 meters")
-    figures.judge("`mrsp run` idle, connected", connected, "MB", below=BOUND_MB, note="VmRSS, 3 meters, TLS")
+    figures.assert_below("`mrsp run` idle, no broker", unconnected, "MB", below=BOUND_MB, note="VmRSS, 3 meters")
+    figures.assert_below("`mrsp run` idle, connected", connected, "MB", below=BOUND_MB, note="VmRSS, 3 meters, TLS")
 
 
 def test_a_service_that_has_read_and_forwarded_is_small(figures: Figures, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_service_that_has_read_and_forwarded_is_small(figures: Figures, tmp_pa
         with gateway.broker(), gateway.mdsp() as events, gateway.agent() as agent:
             next(event for event in events if event.get("verdict") == "new" and event.get("kind") == "readings")
             after = resident_mb(agent.pid)
-    figures.judge("  after reading and forwarding 35 days", after, "MB", below=BOUND_MB, note="VmRSS")
+    figures.assert_below("  after reading and forwarding 35 days", after, "MB", below=BOUND_MB, note="VmRSS")
 
 
 def test_how_fast_documents_are_kept_and_forwarded(figures: Figures, tmp_path: Path) -> None:

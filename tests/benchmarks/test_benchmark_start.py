@@ -54,10 +54,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_read_starts_at_once(figures: Figures, installed: dict[str, str]) -> None:
     took, note = median_of(RUNS, lambda: first_octet_s("--no-clock-check", python=installed))
-    figures.judge("`mrsp read` to first octet on the line", took, "s", below=BOUND_S, note=note)
+    figures.assert_below("`mrsp read` to first octet on the line", took, "s", below=BOUND_S, note=note)
 
 
 def test_the_clock_proof_delays_a_read_little(figures: Figures, installed: dict[str, str]) -> None:
     with simulator("ntp") as server:
         took, note = median_of(RUNS, lambda: first_octet_s("--ntp", server, python=installed))
-    figures.judge("  with a clock proof by NTP, server near by", took, "s", below=BOUND_S, note=note)
+    figures.assert_below("  with a clock proof by NTP, server near by", took, "s", below=BOUND_S, note=note)

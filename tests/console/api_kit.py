@@ -106,7 +106,9 @@ class Program:
     async def delete(self, path: str) -> Any:
         return await self._fine("DELETE", path, None)
 
-    async def refused(self, status: int, method: str, path: str, body: object = None, **more: Any) -> dict[str, Any]:
+    async def assert_refused(
+        self, status: int, method: str, path: str, body: object = None, **more: Any
+    ) -> dict[str, Any]:
         """Send what is refused with that status; return the problem."""
         answer = await self.call(method, path, body, **more)
         assert answer.status_code == status, answer.text

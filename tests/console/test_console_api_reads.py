@@ -87,8 +87,10 @@ async def test_a_reading_by_eye_is_doubted_asked_for_again_and_stored(tmp_path: 
         asked = await box.until_asked(begun.json())
         assert (asked["asked"]["question"]["again"], asked["asked"]["question"]["topic"]) == (True, "register")
         number = asked["asked"]["number"]
-        await box.ann.refused(400, "POST", f"/jobs/{asked['job_id']}/answer", {"number": number, "text": "  "})
-        problem = await box.bob.refused(409, "POST", f"/jobs/{asked['job_id']}/answer", {"number": 99, "text": "1"})
+        await box.ann.assert_refused(400, "POST", f"/jobs/{asked['job_id']}/answer", {"number": number, "text": "  "})
+        problem = await box.bob.assert_refused(
+            409, "POST", f"/jobs/{asked['job_id']}/answer", {"number": 99, "text": "1"}
+        )
         assert problem["type"].endswith("#not-asked")
         await box.ann.post(f"/jobs/{asked['job_id']}/answer", {"number": number, "text": "12345"})
         done = await box.over(asked)
@@ -115,7 +117,7 @@ async def test_a_read_by_probe_is_followed_and_its_reading_is_what_is_stored(tmp
             assert meter.address not in listed.text
             begun = {"way": "probe", "version": 1, "probe": listed.json()["probes"][0]["probe"]}
             job = await box.ann.post(f"/stops/{stop_id}/jobs", begun)
-            problem = await box.bob.refused(409, "POST", f"/stops/{stop_id}/jobs", begun | {"anyway": True})
+            problem = await box.bob.assert_refused(409, "POST", f"/stops/{stop_id}/jobs", begun | {"anyway": True})
             assert (problem["type"], "ann" in problem["detail"]) == ("/api/v1/problems#being-read", True)
             assert (await box.bob.get(f"/stops/{stop_id}"))["reader"] == "ann"
             done = await box.over(job)
@@ -139,7 +141,7 @@ async def test_a_line_is_named_and_never_given(tmp_path: Path) -> None:
             {"probe": probe_key("tcp://127.0.0.1:22")},
             {},
         ):
-            await box.ann.refused(400, "POST", f"/stops/{stop_id}/jobs", begin | more)
+            await box.ann.assert_refused(400, "POST", f"/stops/{stop_id}/jobs", begin | more)
         assert box.desk.jobs() == ()
         assert (await box.ann.get(f"/stops/{stop_id}"))["state"] == "pending"
 
@@ -148,7 +150,7 @@ async def test_who_does_not_know_of_the_dog_does_not_begin(tmp_path: Path) -> No
     async with a_box(tmp_path, [ordered(1) | {"hazards": ["vicious_dog"]}]) as box:
         stop_id = await box.stop_id()
         begin = {"way": "visual", "version": 1, "typed": {"values": ["00001"], "nameplate_id": "10010001"}}
-        problem = await box.ann.refused(409, "POST", f"/stops/{stop_id}/jobs", begin)
+        problem = await box.ann.assert_refused(409, "POST", f"/stops/{stop_id}/jobs", begin)
         assert problem["type"].endswith("#hazards-not-confirmed")
         await box.ann.post(f"/stops/{stop_id}/hazards", {"hazards": ["vicious_dog"]})
         job = await box.ann.post(f"/stops/{stop_id}/jobs", begin)
@@ -160,7 +162,7 @@ async def test_a_stop_that_somebody_else_has_is_read_only_if_the_person_knows(tm
         stop_id = await box.stop_id()
         await box.bob.post(f"/stops/{stop_id}/claim", {"version": 1})
         begin = {"way": "visual", "version": 2, "typed": {"values": ["00001"], "nameplate_id": "10010001"}}
-        problem = await box.ann.refused(409, "POST", f"/stops/{stop_id}/jobs", begin)
+        problem = await box.ann.assert_refused(409, "POST", f"/stops/{stop_id}/jobs", begin)
         assert problem["stop"]["claimed_by"] == "bob"
         job = await box.ann.post(f"/stops/{stop_id}/jobs", begin | {"anyway": True})
         assert (await box.over(job))["state"] == "done"
@@ -171,7 +173,7 @@ async def test_what_is_no_value_begins_nothing(tmp_path: Path, values: list[str]
     async with a_box(tmp_path, [ordered(1)]) as box:
         stop_id = await box.stop_id()
         body = {"way": "visual", "version": 1, "typed": {"values": values}}
-        await box.ann.refused(400, "POST", f"/stops/{stop_id}/jobs", body)
+        await box.ann.assert_refused(400, "POST", f"/stops/{stop_id}/jobs", body)
         assert (await box.ann.get(f"/stops/{stop_id}"))["version"] == 1
 
 
@@ -183,7 +185,7 @@ async def test_a_job_is_ended_and_its_meter_is_free_again(tmp_path: Path) -> Non
         ended = await box.bob.post(f"/jobs/{job['job_id']}/cancel")
         assert (ended["ended"], ended["state"]) == (True, "cancelled")
         assert (await box.ann.get(f"/stops/{stop_id}"))["job_id"] is None
-        await box.ann.refused(404, "GET", f"/jobs/{job['job_id']}/reading")
-        await box.ann.refused(404, "POST", "/jobs/nothing/cancel")
-        problem = await box.ann.refused(404, "GET", "/jobs/nothing")
+        await box.ann.assert_refused(404, "GET", f"/jobs/{job['job_id']}/reading")
+        await box.ann.assert_refused(404, "POST", "/jobs/nothing/cancel")
+        problem = await box.ann.assert_refused(404, "GET", "/jobs/nothing")
         assert problem["type"].endswith("#no-such-job")

@@ -86,7 +86,7 @@ async def test_a_route_in_csv(olga: Program) -> None:
     [({"schema": "mrsp.route/1"}, "route_id"), ([], "object"), (route(zone="Nowhere/Here"), "time zone")],
 )
 async def test_a_route_with_a_mistake_is_refused_naming_it(olga: Program, tree: object, said: str) -> None:
-    problem = await olga.refused(400, "POST", "/routes", tree)
+    problem = await olga.assert_refused(400, "POST", "/routes", tree)
     assert said in problem["detail"]
     assert problem["type"] == "/api/v1/problems#makes-no-sense"
 
@@ -106,7 +106,7 @@ async def test_hazards_are_confirmed_as_they_are_by_each_person(ann: Program, bo
     assert [(one["key"], one["urgent"]) for one in shown["hazards"]] == [("vicious_dog", True)]
     assert shown["hazards"][0]["signals"]
     assert shown["hazards_confirmed"] is False
-    problem = await ann.refused(409, "POST", f"/stops/{first}/hazards", {"hazards": []})
+    problem = await ann.assert_refused(409, "POST", f"/stops/{first}/hazards", {"hazards": []})
     assert problem["type"].endswith("#hazards-not-confirmed")
     assert (await ann.post(f"/stops/{first}/hazards", {"hazards": ["vicious_dog"]}))["hazards_confirmed"] is True
     assert (await bob.get(f"/stops/{first}"))["hazards_confirmed"] is False
@@ -117,16 +117,16 @@ async def test_two_persons_at_one_stop(ann: Program, bob: Program) -> None:
     claimed = await ann.post(f"/stops/{first}/claim", {"version": 1})
     assert (claimed["state"], claimed["claimed_by"], claimed["version"]) == ("claimed", "ann", 2)
     for body in ({"version": 1}, {"version": 2}):
-        problem = await bob.refused(409, "POST", f"/stops/{first}/claim", body)
+        problem = await bob.assert_refused(409, "POST", f"/stops/{first}/claim", body)
         assert "ann is there, until 09:30" in problem["detail"]
         assert problem["type"].endswith("#stop-changed")
         assert (problem["stop"]["claimed_by"], problem["stop"]["version"]) == ("ann", 2)
         assert problem["advice"]
-    await bob.refused(409, "POST", f"/stops/{first}/release", {"version": 2})
+    await bob.assert_refused(409, "POST", f"/stops/{first}/release", {"version": 2})
     released = await ann.post(f"/stops/{first}/release", {"version": 2})
     skipped = await bob.post(f"/stops/{first}/skip", {"version": released["version"], "remark": "gate locked"})
     assert (skipped["state"], skipped["by"], skipped["remark"]) == ("skipped", "bob", "gate locked")
-    problem = await ann.refused(409, "POST", f"/stops/{first}/claim", {"version": released["version"]})
+    problem = await ann.assert_refused(409, "POST", f"/stops/{first}/claim", {"version": released["version"]})
     assert "bob left it for later at 09:00" in problem["detail"]
     assert (await ann.get("/routes/R-1"))["lists"]["skipped"] == 1
 
@@ -145,7 +145,7 @@ async def test_codes_notes_and_photographs(console: Console, ann: Program, bob: 
     first = (await stop_ids(ann))[0]
     sent = await ann.call("POST", "/photos", content=JPEG, headers={"Content-Type": "image/jpeg"})
     assert (sent.status_code, sent.json()["name"], sent.json()["octets"]) == (201, NAME, len(JPEG))
-    assert (await ann.refused(404, "GET", f"/stops/{first}/photos/{NAME}"))["status"] == 404
+    assert (await ann.assert_refused(404, "GET", f"/stops/{first}/photos/{NAME}"))["status"] == 404
     where = {"latitude": "37.7749", "longitude": "-122.4194", "accuracy_m": "8"}
     noted = await ann.post(f"/stops/{first}/notes", {"text": "ring\ntwice", "photos": [NAME], "position": where})
     assert noted["notes"][0] | {"at": ""} == {
@@ -160,7 +160,7 @@ async def test_codes_notes_and_photographs(console: Console, ann: Program, bob: 
     assert (shown.content, shown.headers["content-type"]) == (JPEG, "image/jpeg")
     coded = await bob.post(f"/stops/{first}/trouble", {"version": 1, "codes": ["no_access"], "remark": "nobody home"})
     assert (coded["state"], coded["codes"], coded["by"]) == ("unread", ["no_access"], "bob")
-    problem = await ann.refused(400, "POST", f"/stops/{first}/trouble", {"version": 2, "codes": ["nonsense"]})
+    problem = await ann.assert_refused(400, "POST", f"/stops/{first}/trouble", {"version": 2, "codes": ["nonsense"]})
     assert "no_access" in problem["advice"]
     audit = "\n".join(console.audit_lines())
     assert '"did":"coded"' in audit
@@ -171,9 +171,9 @@ async def test_codes_notes_and_photographs(console: Console, ann: Program, bob: 
 async def test_a_photograph_that_was_not_sent_is_not_named(ann: Program) -> None:
     first = (await stop_ids(ann))[0]
     missing = f"{'0' * 64}.jpg"
-    problem = await ann.refused(400, "POST", f"/stops/{first}/notes", {"photos": [missing]})
+    problem = await ann.assert_refused(400, "POST", f"/stops/{first}/notes", {"photos": [missing]})
     assert "no such photograph" in problem["detail"]
-    await ann.refused(400, "POST", f"/stops/{first}/notes", {"photos": ["../../etc/passwd"]})
+    await ann.assert_refused(400, "POST", f"/stops/{first}/notes", {"photos": ["../../etc/passwd"]})
 
 
 async def test_what_is_no_photograph_or_too_large_is_refused(tmp_path: Path, ann: Program) -> None:
@@ -183,7 +183,7 @@ async def test_what_is_no_photograph_or_too_large_is_refused(tmp_path: Path, ann
         (JPEG, "text/html", 415),
         (b"", "image/png", 400),
     ):
-        await ann.refused(status, "POST", "/photos", content=content, headers={"Content-Type": media})
+        await ann.assert_refused(status, "POST", "/photos", content=content, headers={"Content-Type": media})
     assert not [path for path in (tmp_path / "photos").glob("*") if path.is_file()]
 
 
@@ -193,7 +193,9 @@ async def test_a_failed_check_is_accepted_with_a_reason_for_that_reading(
     first = (await stop_ids(ann))[0]
     await book.settle(first, "ann", "rd-1", "interrogated", ("high_low_usage",))
     assert (await bob.get(f"/stops/{first}"))["to_decide"] is True
-    problem = await bob.refused(409, "POST", f"/stops/{first}/accept", {"reason": "looked again", "reading_id": "rd-0"})
+    problem = await bob.assert_refused(
+        409, "POST", f"/stops/{first}/accept", {"reason": "looked again", "reading_id": "rd-0"}
+    )
     assert "read again" in problem["detail"]
     done = await bob.post(f"/stops/{first}/accept", {"reason": "looked again", "reading_id": "rd-1"})
     assert (done["accepted_by"], done["accepted_reason"], done["to_decide"]) == ("bob", "looked again", False)
@@ -208,7 +210,7 @@ async def test_a_meter_out_of_the_route(ann: Program) -> None:
 
 
 async def test_an_operator_takes_what_became_of_the_route(console: Console, ann: Program) -> None:
-    await ann.refused(403, "GET", "/routes/R-1/export")
+    await ann.assert_refused(403, "GET", "/routes/R-1/export")
     olga = await program(console, "olga")
     exported = await olga.get("/routes/R-1/export")
     assert (exported["schema"], len(exported["stops"])) == ("mrsp.route-result/1", 3)
@@ -219,9 +221,9 @@ async def test_an_operator_takes_what_became_of_the_route(console: Console, ann:
 
 async def test_what_is_not_there(ann: Program) -> None:
     for path in ("/routes/R-7", "/routes/R-7/stops", "/stops/nothing", "/stops/nothing/inspections", "/van", "/jobs"):
-        await ann.refused(404, "GET", path)
+        await ann.assert_refused(404, "GET", path)
     for act in ("claim", "release", "skip"):
-        problem = await ann.refused(404, "POST", f"/stops/nothing/{act}", {"version": 1})
+        problem = await ann.assert_refused(404, "POST", f"/stops/nothing/{act}", {"version": 1})
         assert problem["type"].endswith("#no-such-route")
 
 

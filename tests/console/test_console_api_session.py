@@ -56,7 +56,7 @@ async def test_a_login_a_request_and_a_logout(console: Console) -> None:
     assert (me["name"], me["agent_id"], me["zone"]) == ("ann", "gw-7", "UTC")
     assert me["offers"] == {"routes": True, "reads": False, "inspections": False, "photos": False, "van": False}
     assert (await ann.call("POST", "/logout")).status_code == 204
-    await ann.refused(401, "GET", "/me")
+    await ann.assert_refused(401, "GET", "/me")
     said = [json.loads(line)["did"] for line in console.audit_lines() if '"address"' in line]
     assert said == ["logged in", "logged out"]
     assert not any(login["token"] in path.read_text() for path in console.directory.glob("*.json*"))
@@ -64,12 +64,12 @@ async def test_a_login_a_request_and_a_logout(console: Console) -> None:
 
 async def test_what_is_wrong_is_not_said_apart_and_tries_are_limited_as_for_browsers(console: Console) -> None:
     stranger = Program(console)
-    first = await stranger.refused(401, "POST", "/login", {"name": "ann", "password": "wrong horse"})
-    other = await stranger.refused(401, "POST", "/login", {"name": "nobody", "password": "wrong horse"})
+    first = await stranger.assert_refused(401, "POST", "/login", {"name": "ann", "password": "wrong horse"})
+    other = await stranger.assert_refused(401, "POST", "/login", {"name": "nobody", "password": "wrong horse"})
     assert first == other
     assert first["type"].endswith("#login-refused")
     for _ in range(ADDRESS_TRIES - 3):
-        await stranger.refused(401, "POST", "/login", {"name": "ann", "password": "wrong horse"})
+        await stranger.assert_refused(401, "POST", "/login", {"name": "ann", "password": "wrong horse"})
     assert (await console.log_in(password="wrong horse")).status_code == 401  # noqa: S106 - the browser's is the last
     answer = await stranger.call("POST", "/login", {"name": "ann", "password": PASSWORD})
     assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (429, True)
@@ -112,18 +112,18 @@ async def test_a_session_ends_unused_and_in_any_case(console: Console, ann: Prog
     console.clock.pass_s(1_700)
     await ann.get("/status")  # programs ask for it by themselves
     console.clock.pass_s(200)
-    await ann.refused(401, "GET", "/me")
+    await ann.assert_refused(401, "GET", "/me")
     again = await program(console)
     for _ in range(21):
         console.clock.pass_s(1_700)
         await again.get("/me")
     console.clock.pass_s(300)  # ten hours
-    await again.refused(401, "GET", "/me")
+    await again.assert_refused(401, "GET", "/me")
 
 
 async def test_an_account_that_is_taken_away_is_not_let_in_any_more(console: Console, ann: Program) -> None:
     console.accounts.remove("ann")
-    await ann.refused(401, "GET", "/me")
+    await ann.assert_refused(401, "GET", "/me")
 
 
 async def test_the_token_is_no_cookie_and_the_cookie_no_token(console: Console, ann: Program) -> None:
@@ -131,11 +131,11 @@ async def test_the_token_is_no_cookie_and_the_cookie_no_token(console: Console, 
     assert (await console.client.get(f"{PREFIX}/me")).status_code == 401
     await console.log_in()
     cookie = console.client.cookies["__Host-mrsp-session"]
-    await Program(console, cookie).refused(401, "GET", "/me")
+    await Program(console, cookie).assert_refused(401, "GET", "/me")
 
 
 async def test_the_bundle_is_for_operators(console: Console, ann: Program) -> None:
-    await ann.refused(403, "POST", "/support-bundle")
+    await ann.assert_refused(403, "POST", "/support-bundle")
     olga = await program(console, "olga")
     answer = await olga.call("POST", "/support-bundle")
     assert (answer.content, answer.headers["content-type"]) == (b"PK", "application/zip")
@@ -154,7 +154,7 @@ async def test_a_disk_that_refuses_is_told_as_the_box_s_trouble(tmp_path: Path) 
         raise LocalTrouble("the spool cannot be read", advice="look at the disk")
 
     async with api_in(tmp_path, status=refuses) as console:
-        problem = await (await program(console)).refused(503, "GET", "/status")
+        problem = await (await program(console)).assert_refused(503, "GET", "/status")
     assert problem["type"].endswith("#box-trouble")
     assert (problem["detail"], problem["advice"]) == ("the spool cannot be read", "look at the disk")
 
@@ -179,16 +179,16 @@ BAD = [
 async def test_what_is_no_request_is_refused_naming_where(ann: Program) -> None:
     headers = {"Content-Type": "application/json"}
     for content, said in BAD:
-        problem = await ann.refused(400, "POST", "/routes/R-1/search", content=content, headers=headers)
+        problem = await ann.assert_refused(400, "POST", "/routes/R-1/search", content=content, headers=headers)
         assert said in problem["detail"]
         assert len(problem["detail"]) <= 400
 
 
 async def test_a_version_is_a_number(ann: Program) -> None:
     stop = (await ann.get("/routes/R-1/stops"))["stops"][0]["stop_id"]
-    await ann.refused(400, "POST", f"/stops/{stop}/claim", {})
+    await ann.assert_refused(400, "POST", f"/stops/{stop}/claim", {})
     for version in (0, -1, True, "1", 1.5, 10**30, None, [1]):
-        await ann.refused(400, "POST", f"/stops/{stop}/claim", {"version": version})
+        await ann.assert_refused(400, "POST", f"/stops/{stop}/claim", {"version": version})
     assert (await ann.get(f"/stops/{stop}"))["state"] == "pending"
 
 
@@ -206,10 +206,10 @@ NOWHERE: tuple[dict[str, Any], ...] = (
 async def test_a_position_is_on_the_earth_and_words_do_not_steer_a_screen(ann: Program) -> None:
     stop = (await ann.get("/routes/R-1/stops"))["stops"][0]["stop_id"]
     for position in NOWHERE:
-        await ann.refused(400, "POST", f"/stops/{stop}/notes", {"text": "here", "position": position})
+        await ann.assert_refused(400, "POST", f"/stops/{stop}/notes", {"text": "here", "position": position})
     for text in ("a\x00b", "\u202eevil", "a\rb", "\x1b[31m", "x" * 1_001):
-        await ann.refused(400, "POST", f"/stops/{stop}/notes", {"text": text})
-        await ann.refused(400, "POST", f"/stops/{stop}/skip", {"version": 1, "remark": text})
+        await ann.assert_refused(400, "POST", f"/stops/{stop}/notes", {"text": text})
+        await ann.assert_refused(400, "POST", f"/stops/{stop}/skip", {"version": 1, "remark": text})
     shown = await ann.get(f"/stops/{stop}")
     assert (shown["notes"], shown["state"]) == ([], "pending")
 
@@ -230,7 +230,7 @@ QUERIES = (
 
 async def test_what_stands_after_the_path_is_known_and_within_its_limits(ann: Program) -> None:
     for path in QUERIES:
-        problem = await ann.refused(400, "GET", path)
+        problem = await ann.assert_refused(400, "GET", path)
         assert problem["type"] == "/api/v1/problems#makes-no-sense"
 
 
@@ -246,7 +246,7 @@ async def test_an_id_leads_nowhere_else(console: Console, ann: Program) -> None:
 
 async def test_another_form_than_json_is_refused_before_it_is_read(ann: Program) -> None:
     for media in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
-        problem = await ann.refused(
+        problem = await ann.assert_refused(
             415, "POST", "/routes/R-1/search", content=b'{"text": "mill"}', headers={"Content-Type": media}
         )
         assert problem["title"] == "Not in a form that is understood here"
@@ -263,7 +263,7 @@ async def test_a_body_without_end_is_refused_while_it_comes(console: Console, pa
             sent += 10_000
             yield b"[" * 10_000
 
-    await olga.refused(413, "POST", path, content=body(), headers={"Content-Type": "application/json"})
+    await olga.assert_refused(413, "POST", path, content=body(), headers={"Content-Type": "application/json"})
     assert sent <= most + 20_000
 
 
@@ -275,7 +275,7 @@ async def test_nothing_of_a_customer_is_in_the_log(
     await ann.post("/routes/R-1/search", {"text": "Mill Street"})
     stop = (await ann.get("/routes/R-1/stops"))["stops"][0]["stop_id"]
     await ann.get(f"/stops/{stop}")
-    await olga.refused(400, "POST", "/routes", {"schema": "Mill Street"})
+    await olga.assert_refused(400, "POST", "/routes", {"schema": "Mill Street"})
     own = [one.getMessage() for one in caplog.records if one.name.startswith(("agent", "uvicorn", "starlette"))]
     assert not any("Mill" in one or PEER[0] in one for one in own)
 
@@ -289,7 +289,7 @@ async def test_a_bug_is_numbered_and_tells_nothing(
         raise ValueError(words)
 
     monkeypatch.setattr(RouteBook, "routes", broken)
-    problem = await ann.refused(500, "GET", "/routes")
+    problem = await ann.assert_refused(500, "GET", "/routes")
     assert problem["type"] == "about:blank"
     assert words not in json.dumps(problem) + caplog.text
     assert "/api/v1/routes" in caplog.text

@@ -107,15 +107,17 @@ async def test_an_inspection_is_begun_answered_filed_and_made_safe(ann: Program,
     assert begun.headers["location"] == f"/api/v1{path}"
     assert (draft["subject"]["stop_id"], draft["by"], draft["version"]) == (stop_id, "ann", 1)
     assert (await ann.post(f"/stops/{stop_id}/inspections"))["inspection_id"] == draft["inspection_id"]
-    await bob.refused(404, "GET", path)
-    await bob.refused(404, "PATCH", path, {"changes": {}})
-    assert (await ann.refused(422, "POST", f"{path}/file", {"version": 1}))["type"].endswith("#inspection-not-complete")
+    await bob.assert_refused(404, "GET", path)
+    await bob.assert_refused(404, "PATCH", path, {"changes": {}})
+    assert (await ann.assert_refused(422, "POST", f"{path}/file", {"version": 1}))["type"].endswith(
+        "#inspection-not-complete"
+    )
 
     await ann.call("POST", "/photos", content=PNG, headers={"Content-Type": "image/png"})
     marks = {threat: {"answer": "found", "photos": [NAME]}}
     saved = await ann.patch(path, {"version": 1, "changes": {"marks": marks, "told": ["customer"]}})
     assert (saved["version"], saved["threat"], saved["told"]) == (2, True, ["customer"])
-    problem = await ann.refused(409, "PATCH", path, {"version": 1, "changes": {"remark": "late"}})
+    problem = await ann.assert_refused(409, "PATCH", path, {"version": 1, "changes": {"remark": "late"}})
     assert problem["type"].endswith("#inspection-changed")
     assert [one["inspection_id"] for one in (await ann.get("/inspections"))["drafts"]] == [draft["inspection_id"]]
     assert (await bob.get("/inspections"))["drafts"] == []
@@ -126,11 +128,11 @@ async def test_an_inspection_is_begun_answered_filed_and_made_safe(ann: Program,
     assert (await ann.post(f"{path}/file", {"version": 2}))["inspection"] == filed["inspection"]
     assert [one["threat"] for one in (await bob.get("/inspections"))["unsafe"]] == [True]
     assert (await bob.call("GET", f"{path}/photos/{NAME}")).content == PNG
-    await bob.refused(404, "GET", f"{path}/photos/{'0' * 64}.png")
+    await bob.assert_refused(404, "GET", f"{path}/photos/{'0' * 64}.png")
     safe = await bob.post(f"{path}/made-safe", {"remark": "switched off"})
     assert safe["made_safe"]["by"] == "bob"
     assert (await ann.get(f"/stops/{stop_id}/inspections"))["inspections"] == [safe]
-    await ann.refused(409, "DELETE", path)
+    await ann.assert_refused(409, "DELETE", path)
 
 
 async def test_what_the_spool_refuses_is_filed_all_the_same(ann: Program, shelf: Shelf) -> None:
@@ -149,10 +151,10 @@ async def test_a_draft_is_thrown_away_and_nonsense_is_not_kept(ann: Program) -> 
     stop_id = (await ann.get("/routes/R-1/stops"))["stops"][2]["stop_id"]
     path = f"/inspections/{(await ann.post(f'/stops/{stop_id}/inspections'))['inspection_id']}"
     for changes in NONSENSE:
-        await ann.refused(400, "PATCH", path, {"changes": changes})
+        await ann.assert_refused(400, "PATCH", path, {"changes": changes})
     assert (await ann.get(path))["version"] == 1
     assert (await ann.call("DELETE", path)).status_code == 204
-    await ann.refused(404, "GET", path)
+    await ann.assert_refused(404, "GET", path)
 
 
 async def test_the_van_has_what_is_heard_and_where(ann: Program) -> None:
@@ -182,9 +184,9 @@ async def test_a_meter_is_given_up_and_taken_back(console: Console, ann: Program
     assert (given_up["state"], given_up["given_up_by"]) == ("unreachable", "ann")
     assert (await ann.get("/van"))["counts"]["unreachable"] == 1
     assert (await ann.post("/van/reachable", meter))["state"] == "unheard"
-    problem = await ann.refused(404, "POST", "/van/unreachable", {"message": "scm", "meter_id": "98"})
+    problem = await ann.assert_refused(404, "POST", "/van/unreachable", {"message": "scm", "meter_id": "98"})
     assert problem["type"].endswith("#meter-not-planned")
-    await ann.refused(400, "POST", "/van/unreachable", {"message": "smoke", "meter_id": "22"})
+    await ann.assert_refused(400, "POST", "/van/unreachable", {"message": "smoke", "meter_id": "22"})
     assert sum('"what":"van meter"' in line for line in console.audit_lines()) == 2
 
 

@@ -131,10 +131,10 @@ async def test_what_is_found_has_words_and_photos(tmp_path: Path) -> None:
         assert "Do not leave" not in await site.ann.part(item, {"answer": "ok"})
         mark = (await site.draft()).marks["stairs"]
         assert (mark.immediate, mark.remark) == (False, HOSTILE)
-        said = await site.ann.refused(422, f"{item}/photo", files={"photo": ("a.png", b"GIF89a")})
+        said = await site.ann.assert_refused(422, f"{item}/photo", files={"photo": ("a.png", b"GIF89a")})
         assert "this is no photograph" in said
         unanswered = site.item("animals", "physical_dangers")
-        await site.ann.refused(400, f"{unanswered}/photo", files={"photo": ("a.png", PNG)})
+        await site.ann.assert_refused(400, f"{unanswered}/photo", files={"photo": ("a.png", PNG)})
 
 
 async def test_the_rest_of_a_list_is_answered_with_one_touch(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ async def test_the_rest_of_a_list_is_answered_with_one_touch(tmp_path: Path) -> 
         assert marks["wiring"].answer == "found"
         await site.ann.done(f"{site.path}/lists/pole_mounted/rest", {"rest": "not_applicable"})
         assert "Does not apply here" in await site.ann.get(f"{site.path}/lists/pole_mounted")
-        await site.ann.refused(400, f"{site.path}/lists/meter/rest", {"rest": "found"})
+        await site.ann.assert_refused(400, f"{site.path}/lists/meter/rest", {"rest": "found"})
 
 
 async def test_what_is_filed_is_reported_and_said_until_it_is_made_safe(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ async def test_what_is_filed_is_reported_and_said_until_it_is_made_safe(tmp_path
         assert filed.position is not None
         assert "nobody has made it safe yet" in await site.ann.get(f"/stops/{site.stop.stop_id}")
         assert "not made safe" in await site.ann.get(site.path)
-        assert "is empty" in await site.ann.refused(422, f"{to}/safe", {"remark": " "})
+        assert "is empty" in await site.ann.assert_refused(422, f"{to}/safe", {"remark": " "})
         assert await site.ann.done(f"{to}/safe", {"remark": "main switch off, sealed"}) == to
         page = await site.ann.get(to)
         assert "Made safe by ann" in page
@@ -178,7 +178,7 @@ async def test_an_answer_that_says_nothing_without_words_is_not_filed(tmp_path: 
         item = site.item("electrical_other")
         assert "What is it? (needed)" in await site.ann.part(item, {"answer": "found"})
         form = {"version": str((await site.draft()).version)}
-        assert "it is not said what it is" in await site.ann.refused(422, f"{site.path}/filed", form)
+        assert "it is not said what it is" in await site.ann.assert_refused(422, f"{site.path}/filed", form)
         await site.ann.part(item, {"remark": "a cable across the stairs"})
         assert (await site.file()).startswith("/inspections/")
 
@@ -187,12 +187,12 @@ async def test_an_answer_that_an_item_does_not_allow_is_said_at_the_item(tmp_pat
     async with at_site(tmp_path) as site:
         item = site.item("jumpers", "theft_of_service")
         assert "reported even where" in await site.ann.part(item, {"answer": "corrected"})
-        page = await site.ann.refused(422, item, {"answer": "corrected"})
+        page = await site.ann.assert_refused(422, item, {"answer": "corrected"})
         assert page.partition("<dialog")[0].count('class="error"') == 1
         assert "invisible character" in await site.ann.part(item, {"answer": "found", "remark": "a\u202eb"})
-        await site.ann.refused(400, item, {"answer": "maybe"})
+        await site.ann.assert_refused(400, item, {"answer": "maybe"})
         for path in (site.item("nothing"), site.item("wiring", "meter"), f"{site.path}/lists/nothing/rest"):
-            await site.ann.refused(404, path, {"answer": "ok", "rest": "ok"})
+            await site.ann.assert_refused(404, path, {"answer": "ok", "rest": "ok"})
         await site.ann.get(f"{site.path}/lists/nothing", status=404)
 
 
@@ -201,12 +201,12 @@ async def test_a_page_of_before_another_change_does_not_file(tmp_path: Path) -> 
         await site.ann.part(site.item("grounding"), {"answer": "ok"})
         draft = await site.draft()
         await site.desk.save(draft.inspection_id, "ann", Changes(marks={"wiring": Mark("found")}))
-        said = await site.ann.refused(409, f"{site.path}/filed", {"version": str(draft.version)})
+        said = await site.ann.assert_refused(409, f"{site.path}/filed", {"version": str(draft.version)})
         assert "changed elsewhere" in said
         assert "Do not leave the site unattended" in said
-        await site.ann.refused(400, f"{site.path}/filed", {"version": "one"})
+        await site.ann.assert_refused(400, f"{site.path}/filed", {"version": "one"})
         bad = {"version": str(draft.version + 1), "latitude": "1e9", "longitude": "0"}
-        assert "no position" in await site.ann.refused(422, f"{site.path}/filed", bad)
+        assert "no position" in await site.ann.assert_refused(422, f"{site.path}/filed", bad)
 
 
 async def test_reports_that_the_spool_does_not_take_yet_hold_nothing_up(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ async def test_a_draft_is_of_one_person_and_what_is_filed_of_all(tmp_path: Path)
         to = await site.file()
         assert "By ann" in await bob.get(to)
         await bob.get("/inspections/0", status=404)
-        await bob.refused(404, "/inspections/0/safe", {"remark": "x"})
+        await bob.assert_refused(404, "/inspections/0/safe", {"remark": "x"})
 
 
 async def test_hazards_are_confirmed_first(tmp_path: Path) -> None:

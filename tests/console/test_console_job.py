@@ -93,11 +93,13 @@ async def test_an_answer_reaches_the_desk(tmp_path: Path) -> None:
 async def test_an_answer_that_says_nothing_or_comes_too_late_is_refused(tmp_path: Path) -> None:
     desk = Jobs([job(asked=ASKED)])
     async with walking(tmp_path, desk=desk) as walker:
-        assert "Type what you see" in await walker.refused(422, "/jobs/job-1/answer", {"number": "1", "text": " "})
-        assert "does not wait" in await walker.refused(409, "/jobs/job-1/answer", {"number": "7", "text": "x"})
-        await walker.refused(400, "/jobs/job-1/answer", {"number": "x", "text": "x"})
-        await walker.refused(400, "/jobs/job-1/answer", {"number": "1", "text": "x" * 201})
-        await walker.refused(403, "/jobs/job-1/answer", {"number": "1", "text": "x", "csrf": "forged"})
+        assert "Type what you see" in await walker.assert_refused(
+            422, "/jobs/job-1/answer", {"number": "1", "text": " "}
+        )
+        assert "does not wait" in await walker.assert_refused(409, "/jobs/job-1/answer", {"number": "7", "text": "x"})
+        await walker.assert_refused(400, "/jobs/job-1/answer", {"number": "x", "text": "x"})
+        await walker.assert_refused(400, "/jobs/job-1/answer", {"number": "1", "text": "x" * 201})
+        await walker.assert_refused(403, "/jobs/job-1/answer", {"number": "1", "text": "x", "csrf": "forged"})
     assert desk.answers == []
 
 
@@ -115,8 +117,8 @@ async def test_a_job_that_is_not_known_any_more_says_what_to_do(tmp_path: Path) 
         assert "What was stored is safe" in await walker.get("/jobs/job-9", status=404)
         for path in ("/jobs/job-9/live", "/jobs/job-9/profile"):
             assert (await walker.client.get(path)).status_code == 404
-        await walker.refused(404, "/jobs/job-9/answer", {"number": "1", "text": "x"})
-        await walker.refused(404, "/jobs/job-9/cancel")
+        await walker.assert_refused(404, "/jobs/job-9/answer", {"number": "1", "text": "x"})
+        await walker.assert_refused(404, "/jobs/job-9/cancel")
 
 
 async def test_without_a_desk_or_a_login_there_is_no_job(tmp_path: Path) -> None:

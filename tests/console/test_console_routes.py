@@ -47,7 +47,7 @@ async def test_a_file_that_is_no_route_is_refused_and_it_is_said_why(
     tmp_path: Path, file: tuple[str, bytes] | None, said: str
 ) -> None:
     async with walking(tmp_path, name="olga") as olga:
-        shown = await olga.refused(422, "/routes", files={"file": file or ("", b"")})
+        shown = await olga.assert_refused(422, "/routes", files={"file": file or ("", b"")})
         assert said in shown
         assert await olga.book.routes() == ()
 
@@ -57,7 +57,7 @@ async def test_who_reads_meters_cannot_load_a_route_that_names_lines_and_passwor
         shown = await ann.get("/routes")
         assert "An operator loads them." in shown
         assert 'name="file"' not in shown
-        await ann.refused(403, "/routes", files={"file": ("r.json", octets(a_route()))})
+        await ann.assert_refused(403, "/routes", files={"file": ("r.json", octets(a_route()))})
         assert await ann.book.routes() == ()
 
 
@@ -121,9 +121,9 @@ async def test_a_meter_out_of_the_route_is_added_and_reminded_of(tmp_path: Path)
         shown = await ann.get("/routes/R-1")
         assert "1 meter out of the route was added" in shown
         assert "X-77" in shown
-        said = await ann.refused(422, "/routes/R-1/added", {"meter": "a\u202eb"})
+        said = await ann.assert_refused(422, "/routes/R-1/added", {"meter": "a\u202eb"})
         assert "right-to-left" in said
-        assert "is empty" in await ann.refused(422, "/routes/R-1/added", {"meter": " "})
+        assert "is empty" in await ann.assert_refused(422, "/routes/R-1/added", {"meter": " "})
 
 
 async def test_a_long_list_comes_in_pages(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ async def test_an_unknown_route_is_not_there(tmp_path: Path, path: str) -> None:
     async with walking(tmp_path, a_route()) as ann:
         assert "Not here" in await ann.get(path, status=404)
         for change in ("search", "added"):
-            await ann.refused(404, f"/routes/R-9/{change}", {"text": "a", "meter": "1"})
+            await ann.assert_refused(404, f"/routes/R-9/{change}", {"text": "a", "meter": "1"})
 
 
 async def test_a_box_without_routes_says_so(tmp_path: Path) -> None:

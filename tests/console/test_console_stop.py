@@ -48,7 +48,7 @@ async def test_a_hazard_that_is_new_is_confirmed_too(tmp_path: Path) -> None:
         path = f"/stops/{stop.stop_id}"
         await ann.book.release(stop.stop_id, "ann", stop.version)
         await ann.book.trouble(stop.stop_id, "bob", stop.version + 1, ("violence",))
-        said = await ann.refused(409, f"{path}/hazards", {"hazard": ["vicious_dog", "life_support", "slippery"]})
+        said = await ann.assert_refused(409, f"{path}/hazards", {"hazard": ["vicious_dog", "life_support", "slippery"]})
         assert "A warning is new" in said
         assert "Threat of violence" in await ann.get(path)
 
@@ -84,9 +84,9 @@ async def test_a_line_that_is_offered_to_nobody_is_not_read_by(tmp_path: Path) -
     async with walking(tmp_path, a_route(), desk=desk) as ann:
         stop = await ann.opened()
         for probe in ("", "serial:///etc/passwd", "0" * 12):
-            said = await ann.refused(422, f"/stops/{stop.stop_id}/read", {"probe": probe, "version": "1"})
+            said = await ann.assert_refused(422, f"/stops/{stop.stop_id}/read", {"probe": probe, "version": "1"})
             assert "Choose a probe" in said
-        await ann.refused(400, f"/stops/{stop.stop_id}/read", {"probe": LEFT, "version": "x"})
+        await ann.assert_refused(400, f"/stops/{stop.stop_id}/read", {"probe": LEFT, "version": "x"})
         assert desk.works == []
 
 
@@ -108,7 +108,7 @@ async def test_two_persons_at_one_stop_are_told_of_each_other(tmp_path: Path) ->
         seen = await ann.book.stop(stop.stop_id)
         await ann.book.claim(stop.stop_id, "bob", seen.version)
         form = {"probe": LEFT, "version": str(seen.version)}
-        said = await ann.refused(409, f"{path}/read", form)
+        said = await ann.assert_refused(409, f"{path}/read", form)
         assert "Somebody was faster" in said
         assert "bob is there, until 06:30 at the latest" in said
         assert "Read all the same" in said
@@ -123,9 +123,9 @@ async def test_a_form_of_before_somebody_elses_act_changes_nothing(tmp_path: Pat
         stop = (await ann.stops())[0]
         await ann.book.skip(stop.stop_id, "bob", stop.version)
         form = {"probe": LEFT, "version": str(stop.version)}
-        assert "bob left it for later at 06:00:00" in await ann.refused(409, f"/stops/{stop.stop_id}/read", form)
+        assert "bob left it for later at 06:00:00" in await ann.assert_refused(409, f"/stops/{stop.stop_id}/read", form)
         await ann.book.settle(stop.stop_id, "bob", "r-1", "keyed")
-        said = await ann.refused(409, f"/stops/{stop.stop_id}/skip", form)
+        said = await ann.assert_refused(409, f"/stops/{stop.stop_id}/skip", form)
         assert "bob read it at 06:00:00" in said
         assert "Read by bob at 06:00, keyed" in said
 
@@ -141,7 +141,7 @@ async def test_a_job_that_goes_on_is_shown_in_place_of_another(tmp_path: Path) -
         assert "Read with probe" not in shown
         desk.refusal = "this meter is being read by bob already"
         form = {"probe": LEFT, "version": str(stop.version)}
-        assert desk.refusal in await ann.refused(422, f"/stops/{stop.stop_id}/read", form)
+        assert desk.refusal in await ann.assert_refused(422, f"/stops/{stop.stop_id}/read", form)
 
 
 async def test_a_skipped_stop_is_come_back_to(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ async def test_who_leaves_gives_the_stop_back(tmp_path: Path) -> None:
         assert await ann.done(f"/stops/{stop.stop_id}/release", form) == "/routes/R-1"
         assert (await ann.book.stop(stop.stop_id)).claimed_by is None
         await ann.book.claim(stop.stop_id, "bob", stop.version + 1)
-        assert "bob" in await ann.refused(409, f"/stops/{stop.stop_id}/release", form)
+        assert "bob" in await ann.assert_refused(409, f"/stops/{stop.stop_id}/release", form)
 
 
 async def test_a_note_has_words_a_photo_and_a_place(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ async def test_a_note_that_cannot_be_kept_is_said_and_its_words_stay(
     async with walking(tmp_path, a_route()) as ann:
         stop = (await ann.stops())[0]
         files = {"photo": ("a.jpg", content, "image/jpeg")}
-        shown = await ann.refused(422, f"/stops/{stop.stop_id}/notes", fields, files=files)
+        shown = await ann.assert_refused(422, f"/stops/{stop.stop_id}/notes", fields, files=files)
         assert said in shown
         assert "what I typed" in shown
         assert (await ann.book.stop(stop.stop_id)).notes == ()
@@ -218,13 +218,13 @@ async def test_a_reading_with_a_failed_check_is_accepted_with_a_reason(tmp_path:
         assert "Read by ann at 06:00, interrogated" in shown
         assert "high or low usage" in shown
         form = {"reading_id": "r-1", "words": "a party\r\nlast week"}
-        assert "reason" in await ann.refused(422, f"{path}/accept", {"reading_id": "r-1"})
+        assert "reason" in await ann.assert_refused(422, f"{path}/accept", {"reading_id": "r-1"})
         assert await ann.done(f"{path}/accept", {**form, "reason": "usual_here"}) == path
         taken = await ann.book.stop(stop.stop_id)
         assert taken.accepted_reason == "This is usual here: a party\nlast week"
         assert "Accepted by ann" in await ann.get(path)
         await ann.book.settle(stop.stop_id, "bob", "r-2", "keyed", ("zero_consumption",))
-        assert "it was read again" in await ann.refused(409, f"{path}/accept", form)
+        assert "it was read again" in await ann.assert_refused(409, f"{path}/accept", form)
 
 
 async def test_the_number_on_record_is_shown_on_demand_only_where_something_else_names_the_meter(
@@ -244,7 +244,7 @@ async def test_an_unknown_stop_is_not_there(tmp_path: Path) -> None:
         for page in ("", "/visual", "/visual/again", "/trouble", "/photos/x"):
             await ann.get(f"/stops/nobody{page}", status=404)
         for change in ("hazards", "read", "skip", "release", "notes", "accept", "trouble", "visual", "visual/draft"):
-            await ann.refused(404, f"/stops/nobody/{change}", {"version": "1"})
+            await ann.assert_refused(404, f"/stops/nobody/{change}", {"version": "1"})
 
 
 async def test_a_box_that_reads_nothing_offers_no_read(tmp_path: Path) -> None:
@@ -254,5 +254,5 @@ async def test_a_box_that_reads_nothing_offers_no_read(tmp_path: Path) -> None:
         assert "Read with probe" not in shown
         assert 'type="file"' not in shown
         assert "Inspection" not in shown
-        await ann.refused(404, f"/stops/{stop.stop_id}/read", {"version": "1"})
-        await ann.refused(404, f"/stops/{stop.stop_id}/notes", files={"photo": ("a.png", PNG)})
+        await ann.assert_refused(404, f"/stops/{stop.stop_id}/read", {"version": "1"})
+        await ann.assert_refused(404, f"/stops/{stop.stop_id}/notes", files={"photo": ("a.png", PNG)})

@@ -86,10 +86,12 @@ async def test_codes_that_cannot_be_set_down_stay_chosen(tmp_path: Path) -> None
     async with walking(tmp_path, a_route()) as ann:
         stop = (await ann.stops())[0]
         path = f"/stops/{stop.stop_id}/trouble"
-        assert "Choose at least one" in await ann.refused(422, path, {"version": "1", "remark": HOSTILE})
-        assert "no code of" in await ann.refused(422, path, {"version": "1", "code": [HOSTILE]})
+        assert "Choose at least one" in await ann.assert_refused(422, path, {"version": "1", "remark": HOSTILE})
+        assert "no code of" in await ann.assert_refused(422, path, {"version": "1", "code": [HOSTILE]})
         await ann.book.claim(stop.stop_id, "bob", stop.version)
-        said = await ann.refused(409, path, {"version": str(stop.version), "code": ["locked"], "remark": "my words"})
+        said = await ann.assert_refused(
+            409, path, {"version": str(stop.version), "code": ["locked"], "remark": "my words"}
+        )
         assert "bob is there" in said
         assert 'value="locked" checked' in said
         assert "my words" in said
@@ -103,7 +105,7 @@ async def test_a_stop_that_is_read_has_no_reason_for_no_reading(tmp_path: Path) 
         shown = await ann.get(f"/stops/{stop.stop_id}/trouble")
         assert "The place is locked" not in shown
         assert "A seal is broken" in shown
-        said = await ann.refused(
+        said = await ann.assert_refused(
             422, f"/stops/{stop.stop_id}/trouble", {"version": str(read.version), "code": ["locked"]}
         )
         assert "it has one" in said

@@ -158,9 +158,9 @@ async def test_the_script_is_answered_with_the_meter_as_it_is_now(tmp_path: Path
         assert (answer.status_code, answer.json()) == (409, {"said": "meter 3 is read: nothing is to be done for it"})
         answer = await walker.post("/van/marks", {"message": "scm", "meter": "77"}, **SCRIPT)
         assert (answer.status_code, "in no plan" in answer.json()["said"]) == (409, True)
-        assert "in no plan" in await walker.refused(409, "/van/marks/undo", {"message": "x", "meter": "77"})
-        await walker.refused(400, "/van/marks", {"message": "scm", "meter": "7" * 300})
-        await walker.refused(403, "/van/marks", {"message": "scm", "meter": "1", "csrf": "forged"})
+        assert "in no plan" in await walker.assert_refused(409, "/van/marks/undo", {"message": "x", "meter": "77"})
+        await walker.assert_refused(400, "/van/marks", {"message": "scm", "meter": "7" * 300})
+        await walker.assert_refused(403, "/van/marks", {"message": "scm", "meter": "1", "csrf": "forged"})
 
 
 async def test_what_the_disk_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ async def test_what_the_disk_refuses_is_said(tmp_path: Path, monkeypatch: pytest
 
     async with riding(tmp_path, *THREE) as (walker, _):
         monkeypatch.setattr(van_marks, "write_durably", full)
-        assert "free some space" in await walker.refused(503, "/van/marks", {"message": "scm", "meter": "1"})
+        assert "free some space" in await walker.assert_refused(503, "/van/marks", {"message": "scm", "meter": "1"})
 
 
 async def test_the_script_gets_all_meters_and_then_what_is_new(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ async def test_a_box_without_receivers_has_no_van(tmp_path: Path) -> None:
     async with walking(tmp_path) as walker:
         for path in ("/van", "/van/meters", "/van/live"):
             assert (await walker.client.get(path)).status_code == 404
-        await walker.refused(404, "/van/marks", {"message": "scm", "meter": "1"})
+        await walker.assert_refused(404, "/van/marks", {"message": "scm", "meter": "1"})
     async with walking(tmp_path, van=Van(tmp_path / "van.json")) as walker:
         assert "Nothing is listened to yet." in await walker.get("/van")
 

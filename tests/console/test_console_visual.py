@@ -100,7 +100,7 @@ async def test_what_looks_odd_is_looked_up_again_without_the_first_entry(
         page = await ann.get(again)
         assert words in page
         assert re.findall(r'name="d0-\d" value="(\d?)"', page) == [""] * 5
-        assert "Type every digit" in await ann.refused(422, again, dials("1_2"))
+        assert "Type every digit" in await ann.assert_refused(422, again, dials("1_2"))
         assert await ann.done(again, dials(digits)) == "/jobs/job-1"
         assert work_of(desk)[1] == [(digits, (digits,))]
 
@@ -111,7 +111,7 @@ async def test_two_entries_that_differ_are_never_taken_as_confirmed(tmp_path: Pa
         stop = await ann.opened()
         again = f"/stops/{stop.stop_id}/visual/again"
         await ann.done(f"/stops/{stop.stop_id}/visual", form(stop, HIGH))
-        said = await ann.refused(422, again, dials("29999"))
+        said = await ann.assert_refused(422, again, dials("29999"))
         assert "not what was typed first" in said
         assert "29999" not in said
         assert desk.works == []
@@ -135,7 +135,7 @@ async def test_a_confirmed_value_that_is_changed_has_to_be_confirmed_again(tmp_p
         path = f"/stops/{stop.stop_id}/visual"
         await ann.done(path, form(stop, HIGH))
         desk.refusal = "the agent is stopping"
-        assert desk.refusal in await ann.refused(422, f"{path}/again", dials(HIGH))
+        assert desk.refusal in await ann.assert_refused(422, f"{path}/again", dials(HIGH))
         desk.refusal = ""
         assert await ann.done(path, form(stop, "29999")) == f"{path}/again"
         assert await ann.done(f"{path}/again", dials("29999")) == "/jobs/job-1"
@@ -167,7 +167,7 @@ async def test_what_is_missing_or_makes_no_sense_is_said(tmp_path: Path, fields:
     desk = Desk()
     async with walking(tmp_path, a_route(), desk=desk) as ann:
         stop = await ann.opened()
-        page = await ann.refused(
+        page = await ann.assert_refused(
             422, f"/stops/{stop.stop_id}/visual", {"version": str(stop.version), **NAMEPLATE, **fields}
         )
         assert said in page
@@ -231,7 +231,7 @@ async def test_somebody_who_was_faster_is_named_while_one_types_and_nothing_type
         path = f"/stops/{stop.stop_id}/visual"
         await ann.book.claim(stop.stop_id, "bob", stop.version)
         assert "bob is there" in await ann.part(f"{path}/draft", form(stop, USUAL))
-        said = await ann.refused(409, path, form(stop, USUAL))
+        said = await ann.assert_refused(409, path, form(stop, USUAL))
         assert "bob is there, until 06:30" in said
         assert re.findall(r'name="d0-\d" value="(\d?)"', said) == list(USUAL)
         assert "Take it all the same" in said
@@ -253,7 +253,7 @@ async def test_what_is_wrong_with_the_meter_goes_with_the_reading(tmp_path: Path
         entry = work_of(desk)[0].entry
         assert entry is not None
         assert (entry.trouble, len(entry.photos)) == (("seal_broken",), 1)
-        assert "no photograph" in await ann.refused(422, f"{path}/photo", files={"photo": ("d.png", b"GIF89a")})
+        assert "no photograph" in await ann.assert_refused(422, f"{path}/photo", files={"photo": ("d.png", b"GIF89a")})
 
 
 async def test_there_is_nothing_to_type_again_before_something_is_odd(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ async def test_a_form_that_no_page_sends_is_refused(tmp_path: Path, fields: dict
     desk = Desk()
     async with walking(tmp_path, a_route(), desk=desk) as ann:
         stop = (await ann.stops())[0]
-        await ann.refused(400, f"/stops/{stop.stop_id}/visual", form(stop, USUAL) | fields)
+        await ann.assert_refused(400, f"/stops/{stop.stop_id}/visual", form(stop, USUAL) | fields)
         assert desk.works == []
 
 

@@ -97,7 +97,7 @@ class Walker:
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
 
-    async def refused(self, status: int, path: str, fields: dict[str, Any] | None = None, **more: Any) -> str:
+    async def assert_refused(self, status: int, path: str, fields: dict[str, Any] | None = None, **more: Any) -> str:
         """Send a form that is refused; return what the person is shown."""
         answer = await self.post(path, fields, **more)
         assert answer.status_code == status, answer.text
