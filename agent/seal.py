@@ -194,11 +194,7 @@ def verify_ack(token: bytes, keys: Sequence[PublicKey], *, agent_id: str) -> tup
 
 def open_request(token: bytes, keys: Sequence[PublicKey]) -> tuple[str, bytes]:
     """Return `kid` and payload of a request that one of `keys` signed; raises `SealBroken`. Size is the caller's."""
-    try:
-        header = _header(token, _RequestHeader)
-        return header.kid, _verify(token, header, keys)
-    except _REFUSED as err:
-        raise SealBroken(f"a request does not verify: {err}") from err
+    return _opened(token, _RequestHeader, keys, "a request")
 
 
 def sign_manifest(key: DeviceKey, payload: bytes) -> bytes:
@@ -211,11 +207,18 @@ def sign_manifest(key: DeviceKey, payload: bytes) -> bytes:
 
 def open_manifest(token: bytes, keys: Sequence[PublicKey]) -> tuple[str, bytes]:
     """Return `kid` and payload of a bundle's manifest that one of `keys` signed; raises `SealBroken`."""
+    return _opened(token, _FleetHeader, keys, "a manifest")
+
+
+def _opened(
+    token: bytes, kind: type[_RequestHeader | _FleetHeader], keys: Sequence[PublicKey], what: str
+) -> tuple[str, bytes]:
+    """Return `kid` and payload; raises `SealBroken` unless one of `keys` signed it as this kind."""
     try:
-        header = _header(token, _FleetHeader)
+        header = _header(token, kind)
         return header.kid, _verify(token, header, keys)
     except _REFUSED as err:
-        raise SealBroken(f"a manifest does not verify: {err}") from err
+        raise SealBroken(f"{what} does not verify: {err}") from err
 
 
 class _AckHeader(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ from agent.bench.report.reading import read_report
 from agent.bench.report.table import as_csv
 from agent.cli.bench_run import STAGES, about_of, conducted, ready_of, zone_of
 from agent.cli.bench_show import history_in_words, plan_in_words, report_in_words
+from agent.cli.config_file import add_config
 from agent.cli.interrupt import run_until_interrupted
 from agent.config import Config, load_config
 from agent.durable_file import write_durably
@@ -38,7 +39,6 @@ from agent.identity.present import own_public_keys
 from drivers.errors import printable
 
 INTERRUPTED = 130
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", type=Path, help="verify the signature with this agent's keys; whose history"
     )
     for verb in (check, run_, history):
-        verb.add_argument("--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help="of the agent")
+        add_config(verb)
     for verb in (check, run_, history, report):
         verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
     _add_run_arguments(run_)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.cli.config_file import add_config
 from agent.cli.show import table
 from agent.config import Config, load_config
 from agent.console.person import ROLES
@@ -25,8 +26,6 @@ from agent.errors import ConfigError, LocalTrouble, UsageError
 
 if TYPE_CHECKING:
     from agent.console.accounts import Accounts
-
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         verb.add_argument("--password-file", metavar="FILE", type=Path, help="0600 file with the password, one line")
     url = verbs.add_parser("url", help="where a browser finds the console, and the fingerprint that it may ask about")
     for verb in (add, listed, remove, password, url):
-        verb.add_argument(
-            "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}"
-        )
+        add_config(verb)
 
 
 def run(arguments: argparse.Namespace) -> int:

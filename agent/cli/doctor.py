@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from agent.cli.config import describe
+from agent.cli.config_file import DEFAULT_CONFIG, add_config
 from agent.config import Config, load_config
 from agent.console.extra import LIBRARIES
 from agent.credentials import located
@@ -26,15 +27,12 @@ from agent.doctor.finding import Finding, Level, Remark, exit_status, fault, ok,
 from agent.doctor.patient import Patient
 from agent.errors import LocalTrouble, UsageError
 
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 VERDICTS = ("All is well.", "There are warnings.", "There are faults.")
 _WIDTH = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"the configuration ({DEFAULT_CONFIG})"
-    )
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 

@@ -22,6 +22,7 @@ from agent.audit import AuditLog
 from agent.audit_sessions import who
 from agent.box import audit_file_of
 from agent.cli.config import describe
+from agent.cli.config_file import add_config
 from agent.config import Config, load_own_config
 from agent.errors import UsageError
 from agent.fleet.install import Installed, Installer, fleet_of, read_bundle
@@ -33,7 +34,6 @@ from agent.routes.safe_text import checked
 from agent.utc_text import utc_text
 from drivers.errors import MrspError, printable
 
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 KEY_FILE = "fleet-key.pem"
 LONGEST_REASON = 300
 
@@ -50,9 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rollback = verbs.add_parser("rollback", help="put the version before in force again")
     rollback.add_argument("--reason", metavar="TEXT", required=True, help="kept in the audit log")
     for verb in (install, status, rollback):
-        verb.add_argument(
-            "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"of the box; default: {DEFAULT_CONFIG}"
-        )
+        add_config(verb)
         verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
 

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from agent.box import records_of
+from agent.cli.config_file import add_config
 from agent.cli.show import table
 from agent.config import Config, load_config
 from agent.errors import UsageError
@@ -22,8 +22,6 @@ from agent.meter_record import record_key
 from agent.meter_versions import Change, Version, VersionHistory
 from agent.utc_text import utc_text
 from drivers.errors import printable
-
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     config.add_argument("name", metavar="NAME", help="of the meter in the configuration, or the id that it says")
     config.add_argument("--version", metavar="N", type=int, help="this version; default: the newest")
     for verb in (list_, config):
-        verb.add_argument(
-            "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}"
-        )
+        add_config(verb)
         verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
 

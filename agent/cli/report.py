@@ -10,9 +10,9 @@ import asyncio
 import json
 import sys
 from datetime import UTC, date, datetime, tzinfo
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from agent.cli.config_file import add_config
 from agent.cli.show import table
 from agent.config import Config, load_config
 from agent.errors import LocalTrouble, UsageError
@@ -21,14 +21,11 @@ from agent.ledger import LEDGER, Ledger, acknowledged_of
 from agent.performance import Report, SharePart, figures_of, report_json, report_of
 from agent.spool import Spool
 
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 LONGEST = 400  # days
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"the agent's; {DEFAULT_CONFIG} by default"
-    )
+    add_config(parser)
     parser.add_argument(
         "--day", metavar="DAY[..DAY]", type=_days, help="2026-03-01, or 2026-03-01..2026-03-31; today by default"
     )

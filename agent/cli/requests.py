@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
+from agent.cli.config_file import add_config
 from agent.cli.show import table
 from agent.config import load_config
 from agent.requests.answer import Answer
@@ -15,16 +15,13 @@ from agent.requests.store import REQUESTS_FILE, Kept, RequestStore
 from agent.utc_text import utc_text
 from drivers.errors import printable
 
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 MOST = 10_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="list")
     listed = verbs.add_parser("list", help="each request, and what was last answered")
-    listed.add_argument(
-        "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}"
-    )
+    add_config(listed)
     listed.add_argument("--limit", metavar="N", type=_limit, default=50, help="so many at most (default: 50)")
     listed.add_argument("--json", action="store_true", help="print JSON and nothing else")
 

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.cli.config_file import add_config
 from agent.cli.show import table
 from agent.clock.system import SystemClock
 from agent.config import Config, load_config
@@ -32,8 +33,6 @@ from agent.routes.view import Progress, RouteSummary, RouteView, Stop
 from agent.schedule import EPOCH
 from agent.utc_text import utc_text
 from drivers.errors import printable
-
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=("json", "csv"), default="json", help="default: json")
     export.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
     for verb in (load, status, export):
-        verb.add_argument(
-            "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}"
-        )
+        add_config(verb)
     for verb in (load, status):
         verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
 

@@ -11,10 +11,10 @@ import argparse
 import json
 import sys
 from datetime import datetime, timedelta, tzinfo
-from pathlib import Path
 from typing import Any
 
 from agent.box import records_of
+from agent.cli.config_file import add_config
 from agent.cli.show import table
 from agent.clock.system import SystemClock
 from agent.config import Config, load_config
@@ -28,7 +28,6 @@ from agent.scheduling.overview import Shown, dues, overview
 from agent.scheduling.store import SCHEDULE_FILE, ScheduleStore
 from agent.utc_text import utc_text
 
-DEFAULT_CONFIG = Path("/etc/mrsp/mrsp.toml")
 MOST_DAYS = 400
 LONGEST_REASON = 300
 LOOK_BACK = timedelta(days=1)
@@ -45,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ask.add_argument("--id", metavar="ID", help="of the transaction: asked again with the same id, it is read once")
     ask.add_argument("--deadline", metavar="TIME", type=_time, help="default: five business days from now")
     for verb in (show, ask):
-        verb.add_argument(
-            "--config", metavar="FILE", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}"
-        )
+        add_config(verb)
         verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
 

@@ -33,34 +33,25 @@ async def open_source(profile: InstrumentProfile, resource: str, *, backend: str
     Raises `UsageError` (no PyVISA, no such address, a profile of another kind), `WrongInstrument`, `InstrumentError`,
     and at the end `OutputStillOn` unless the source says that it is off.
     """
-    source = await _open(Source, "source", Talk(profile, resource, VisaWire(resource, profile.line, backend)))
-    try:
-        yield source
-    finally:
+    async with _opened(Source, "source", _talk(profile, resource, backend)) as source:
         try:
-            await source.off()
+            yield source
         finally:
-            await source.close()
+            await source.off()
 
 
 @asynccontextmanager
 async def open_standard(profile: InstrumentProfile, resource: str, *, backend: str = PY) -> AsyncIterator[Standard]:
     """Open a reference standard while the context lasts, and prepare it. Raises as `open_source` does at the begin."""
-    standard = await _open(Standard, "standard", Talk(profile, resource, VisaWire(resource, profile.line, backend)))
-    try:
+    async with _opened(Standard, "standard", _talk(profile, resource, backend)) as standard:
         yield standard
-    finally:
-        await standard.close()
 
 
 @asynccontextmanager
 async def open_counter(profile: InstrumentProfile, resource: str, *, backend: str = PY) -> AsyncIterator[Counter]:
     """Open a counter while the context lasts, and prepare it. Raises as `open_source` does at the begin."""
-    counter = await _open(Counter, "counter", Talk(profile, resource, VisaWire(resource, profile.line, backend)))
-    try:
+    async with _opened(Counter, "counter", _talk(profile, resource, backend)) as counter:
         yield counter
-    finally:
-        await counter.close()
 
 
 def turn_off_now(profile: InstrumentProfile, resource: str, *, backend: str = PY) -> None:
@@ -68,11 +59,26 @@ def turn_off_now(profile: InstrumentProfile, resource: str, *, backend: str = PY
 
     Raises `OutputStillOn` unless the source says that it is off, and `UsageError`.
     """
-    talk = Talk(profile, resource, VisaWire(resource, profile.line, backend))
+    talk = _talk(profile, resource, backend)
     try:
         turn_off(talk)
     finally:
         talk.close()
+
+
+def _talk(profile: InstrumentProfile, resource: str, backend: str) -> Talk:
+    return Talk(profile, resource, VisaWire(resource, profile.line, backend))
+
+
+@asynccontextmanager
+async def _opened(
+    kind: Callable[[Talk, Worker, InstrumentIdentity], _I], wanted: Kind, talk: Talk
+) -> AsyncIterator[_I]:
+    instrument = await _open(kind, wanted, talk)
+    try:
+        yield instrument
+    finally:
+        await instrument.close()
 
 
 async def _open(kind: Callable[[Talk, Worker, InstrumentIdentity], _I], wanted: Kind, talk: Talk) -> _I:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.forwarding.forwarding_kit import AGENT, free_port
+from tests.system.mosquitto import BY_CERTIFICATE, MOSQUITTO, mosquitto_conf
 from tests.system.world import metersim
 
-MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 DAY_S = 86_400
 NEVER_S = DAY_S // 2  # from now: no visit while we measure
 
@@ -90,12 +89,8 @@ class Gateway:
     @contextmanager
     def broker(self) -> Iterator[Iterator[str]]:
         """Run mosquitto; yield what it logs from then on."""
-        pki, file = self.directory / "pki", self.directory / "mosquitto.conf"
-        file.write_text(
-            f"listener {self.port} 127.0.0.1\ncafile {pki}/ca.crt\n"
-            f"certfile {pki}/broker.crt\nkeyfile {pki}/broker.key\n"
-            "require_certificate true\nuse_identity_as_username true\nuser root\nlog_dest stderr\nlog_type all\n"
-        )
+        file = self.directory / "mosquitto.conf"
+        file.write_text(mosquitto_conf(self.directory / "pki", self.port, BY_CERTIFICATE, "log_type all"))
         with subprocess.Popen([MOSQUITTO, "-c", str(file)], stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             with collected(process.stderr) as log:

@@ -7,11 +7,8 @@ system's own journal. A day is put together from one round of reads, times the r
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +17,7 @@ import pytest
 
 from tests.benchmarks.figures import Figures
 from tests.benchmarks.gateway import DAY_S, Gateway, Meter, wait_for
-from tests.benchmarks.test_benchmark_many import SCENARIO
+from tests.benchmarks.test_benchmark_many import fleet
 from tests.forwarding.forwarding_kit import AGENT
 from tests.system.world import simulator
 
@@ -61,22 +58,6 @@ def disk() -> Iterator[Path]:
         yield Path(directory).absolute()
 
 
-@contextmanager
-def fleet(directory: Path) -> Iterator[list[str]]:
-    """Serve `METERS` meters with four channels of 15 minutes; yield their addresses."""
-    installed = datetime.now(UTC).date() - timedelta(days=10)
-    scenario = directory / "fleet.toml"
-    scenario.write_text(SCENARIO.read_text().replace("installed = 2025-01-01", f"installed = {installed}"))
-    command = [sys.executable, "-m", "metersim", "meter", "--tcp", "0", "--count", str(METERS)]
-    command += ["--scenario", str(scenario), "--now", f"{datetime.now(UTC):%FT%TZ}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield [process.stdout.readline().strip() for _ in range(METERS)]
-        finally:
-            process.terminate()
-
-
 @pytest.fixture(scope="module")
 def idle_mb(disk: Path, figures: Figures) -> float:
     """What an idle service writes, MB a day."""
@@ -105,8 +86,9 @@ def test_what_a_hundred_meters_have_written(
     figures: Figures, disk: Path, idle_mb: float, since: timedelta, rounds: int, below: float | None
 ) -> None:
     place = made(disk / str(rounds))
-    last = f"last_read_at = {datetime.now(UTC) - since:%FT%TZ}"
-    with simulator("ntp") as ntp, fleet(place) as addresses:
+    now = datetime.now(UTC)
+    last = f"last_read_at = {now - since:%FT%TZ}"
+    with simulator("ntp") as ntp, fleet(place, METERS, now - timedelta(days=10), now) as addresses:
         meters = [Meter(url, READS_FROM_NOW_S, last) for url in addresses]
         gateway = Gateway.create(place, ntp=ntp, meters=meters)
         with gateway.broker() as log, gateway.mdsp() as events, gateway.agent() as agent:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,10 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(400)]
 
 METERS = 200
 SCENARIO = Path(__file__).parents[2] / "hardware-sim" / "metersim" / "scenarios" / "profile-35d-4ch.toml"
-INSTALLED, NOW = "2026-11-01", "2026-11-21T04:07:33Z"  # 20 days of profile; the next interval ends in 7 minutes
+INSTALLED, NOW = (
+    datetime(2026, 11, 1, tzinfo=UTC),
+    datetime(2026, 11, 21, 4, 7, 33, tzinfo=UTC),
+)  # 20 days of profile; the next interval ends in 7 minutes
 INTERVALS = 4 * 96 * 19  # at the least
 LOOK_EVERY_S = 0.25
 CPU_S, MEMORY_MB, SLOWER = 0.25, 1.0, 1.5
@@ -40,16 +44,16 @@ MOST_RUNS = 3
 
 
 @contextmanager
-def fleet(directory: Path) -> Iterator[list[str]]:
-    """Serve `METERS` paced meters in a process of their own; yield their addresses."""
+def fleet(directory: Path, count: int, installed: datetime, now: datetime, *options: str) -> Iterator[list[str]]:
+    """Serve meters with four channels of 15 minutes in a process of their own; yield their addresses."""
     scenario = directory / "fleet.toml"
-    scenario.write_text(SCENARIO.read_text().replace("installed = 2025-01-01", f"installed = {INSTALLED}"))
-    command = [sys.executable, "-m", "metersim", "meter", "--tcp", "0", "--count", str(METERS), "--baud-pace"]
-    command += ["--scenario", str(scenario), "--now", NOW]
+    scenario.write_text(SCENARIO.read_text().replace("installed = 2025-01-01", f"installed = {installed:%F}"))
+    command = [sys.executable, "-m", "metersim", "meter", "--tcp", "0", "--count", str(count), *options]
+    command += ["--scenario", str(scenario), "--now", f"{now:%FT%TZ}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield [process.stdout.readline().strip() for _ in range(METERS)]
+            yield [process.stdout.readline().strip() for _ in range(count)]
         finally:
             process.terminate()
 
@@ -100,7 +104,7 @@ class Round:
 
 def one_round(directory: Path) -> Round:
     """Read a fleet once."""
-    with fleet(directory) as addresses:
+    with fleet(directory, METERS, INSTALLED, NOW, "--baud-pace") as addresses:
         asyncio.run(read_all(addresses[:1]))  # what the first reading imports and caches belongs to nobody
         before_mb, began, cpu_began = resident_mb(os.getpid()), time.perf_counter(), time.process_time()
         lines, peak_mb = asyncio.run(read_all(addresses))

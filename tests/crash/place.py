@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ from typing import IO
 
 from agent.utc_text import utc_text
 from tests.forwarding.forwarding_kit import AGENT, free_port
+from tests.system.mosquitto import BY_CERTIFICATE, MOSQUITTO, mosquitto_conf
 from tests.system.world import metersim, simulator
 
-MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 SCENARIOS = ("minimal", "residential-tou", "minimal")  # small readings and large ones
 _PIPE_OCTETS = 1_048_576
 
@@ -97,11 +96,8 @@ def running_place(directory: Path) -> Iterator[Place]:
 @contextmanager
 def running_mosquitto(directory: Path, port: int) -> Iterator[IO[bytes]]:
     """Run a mosquitto with the certificates in `directory`/pki; yield the little that it logs."""
-    pki, file = directory / "pki", directory / "mosquitto.conf"
-    file.write_text(
-        f"listener {port} 127.0.0.1\ncafile {pki}/ca.crt\ncertfile {pki}/broker.crt\nkeyfile {pki}/broker.key\n"
-        "require_certificate true\nuse_identity_as_username true\nuser root\nlog_dest stderr\n"
-    )
+    file = directory / "mosquitto.conf"
+    file.write_text(mosquitto_conf(directory / "pki", port, BY_CERTIFICATE))
     with started([MOSQUITTO, "-c", str(file)], "running", stderr=subprocess.PIPE) as log:
         yield log
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,8 @@ from agent.fleet.store import Deployment, Failure, FleetStore, Trial
 from agent.keys import create_device_key
 from metersim.pki import Pki, add_agent, create_pki
 from tests.doctor.doctor_kit import Case
-from tests.forwarding.forwarding_kit import MOSQUITTO, free_port
+from tests.forwarding.forwarding_kit import free_port
+from tests.system.mosquitto import BY_CERTIFICATE, mosquitto_conf, running_mosquitto
 
 FORWARD = """\
 [keys]
@@ -54,19 +54,8 @@ def case(made: Pki, tmp_path: Path) -> Case:
 def mosquitto(case: Case, extra: str = "") -> Iterator[None]:
     pki, port = case.directory / "pki", free_port()
     case.text = FORWARD.format(port=port)
-    file = case.directory / "mosquitto.conf"
-    file.write_text(
-        f"listener {port} 127.0.0.1\ncafile {pki}/ca.crt\ncertfile {pki}/broker.crt\nkeyfile {pki}/broker.key\n"
-        f"require_certificate true\nuser root\nlog_dest stderr\n{extra}\n"
-    )
-    with subprocess.Popen([MOSQUITTO, "-c", str(file)], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "running" not in (line := process.stderr.readline()):
-            assert line, "mosquitto ended"
-        try:
-            yield
-        finally:
-            process.terminate()
+    with running_mosquitto(case.directory / "mosquitto.conf", mosquitto_conf(pki, port, extra)):
+        yield
 
 
 def test_an_identity_that_is_whole_is_well(case: Case) -> None:
@@ -104,7 +93,7 @@ def test_a_ca_file_that_is_none_and_keys_that_are_none_are_told(case: Case) -> N
 
 
 def test_a_broker_that_takes_us_is_well_and_its_password_is_not_sent(case: Case) -> None:
-    with mosquitto(case, "use_identity_as_username true"):
+    with mosquitto(case, BY_CERTIFICATE):
         assert case.worst("broker").said.endswith("answers, proves itself, and takes our certificate")
     (case.directory / "nobody").touch(mode=0o600)
     with mosquitto(case, f"password_file {case.directory}/nobody\nallow_anonymous false"):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.system.console_route import METER_ID, a_route, by_eye, by_probe
-from tests.system.console_tablet import Tablet, chromium, tablet
+from tests.system.console_tablet import Tablet, tablet
 from tests.system.console_world import Gateway
 
 pytestmark = [
@@ -34,24 +33,6 @@ def box(console_box: Gateway) -> Gateway:
     good.hold_to("--fault", "late=0.01")
     wrong.hold_to("--fault", "clock_offset=400")
     return console_box
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def tablet_of_ann(browser: Browser, box: Gateway) -> Iterator[Tablet]:
-    with tablet(browser, box) as one:
-        yield one
-
-
-@pytest.fixture
-def ann(tablet_of_ann: Tablet) -> Iterator[Tablet]:
-    yield tablet_of_ann
-    tablet_of_ann.was_good()
 
 
 def test_a_whole_route_from_the_file_to_the_spool(ann: Tablet, box: Gateway) -> None:

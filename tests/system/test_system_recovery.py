@@ -21,9 +21,9 @@ from cryptography import x509
 
 from metersim.mdsp_store import MdspStore
 from metersim.pki import Pki, issue_certificate
+from tests.system.mosquitto import BY_CERTIFICATE, mosquitto_conf, running_mosquitto
 from tests.system.world import meter, metersim, password_file, simulator
 
-MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 AGENT = "gw-0001"
 PAGE = Path(__file__).parents[2] / "docs" / "disaster-recovery.md"
 FOUR_HOURS_S = 4 * 3600
@@ -149,19 +149,11 @@ def town(tmp_path: Path) -> Iterator[Town]:
         port = probe.getsockname()[1]
     metersim("pki", str(tmp_path / "pki"), "--agent", AGENT)
     pki = Pki(tmp_path / "pki")
-    file = tmp_path / "mosquitto.conf"
-    file.write_text(
-        f"listener {port} 127.0.0.1\ncafile {pki.ca}\ncertfile {pki.broker_certificate}\nkeyfile {pki.broker_key}\n"
-        "require_certificate true\nuse_identity_as_username true\nuser root\nlog_dest stderr\n"
-    )
     with ExitStack() as stack:
         ntp = stack.enter_context(simulator("ntp")).split()[0]
         address = stack.enter_context(meter("--pty", "--scenario", "residential-tou"))
-        broker = stack.enter_context(subprocess.Popen([MOSQUITTO, "-c", file], stderr=subprocess.PIPE, text=True))
-        stack.callback(broker.terminate)
-        assert broker.stderr is not None
-        while "running" not in (line := broker.stderr.readline()):
-            assert line, "mosquitto ended"
+        conf = mosquitto_conf(pki.directory, port, BY_CERTIFICATE)
+        stack.enter_context(running_mosquitto(tmp_path / "mosquitto.conf", conf))
         town = Town(tmp_path, port, ntp, address)
         shutil.copytree(pki.device(AGENT), town.configure("box") / "keys")
         (tmp_path / "box" / "keys").chmod(0o700)

@@ -23,11 +23,11 @@ import pytest
 
 from agent.identity.install import next_keys
 from agent.keys import load_tls_key
+from tests.system.mosquitto import mosquitto_conf, running_mosquitto
 from tests.system.secret_search import Secret, family_of, files_with, found_in, process_tells
 from tests.system.world import metersim, simulator
 from tests.young_meters import young_file
 
-MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 MOSQUITTO_PASSWD = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
 AGENT = "gw-0007"
 CONFIG = """\
@@ -136,21 +136,10 @@ class Run:
 
     @contextmanager
     def broker(self) -> Iterator[None]:
-        pki, file = self.secret_file("pki"), self.root / "mosquitto.conf"
-        file.write_text(
-            f"listener {self.port} 127.0.0.1\ncafile {pki}/ca.crt\n"
-            f"certfile {pki}/broker.crt\nkeyfile {pki}/broker.key\n"
-            f"require_certificate true\nallow_anonymous false\npassword_file {self.root}/passwd\nuser root\n"
-            f"log_dest file {self.box}/mosquitto.log\nlog_dest stderr\nlog_type all\n"
-        )
-        with subprocess.Popen([MOSQUITTO, "-c", str(file)], stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
-            while "running" not in (line := process.stderr.readline()):
-                assert line, "mosquitto ended"
-            try:
-                yield
-            finally:
-                process.terminate()
+        more = "allow_anonymous false", f"password_file {self.root}/passwd", f"log_dest file {self.box}/mosquitto.log"
+        conf = mosquitto_conf(self.secret_file("pki"), self.port, *more, "log_type all")
+        with running_mosquitto(self.root / "mosquitto.conf", conf):
+            yield
 
     @contextmanager
     def mdsp(self) -> Iterator[Iterator[dict[str, Any]]]:

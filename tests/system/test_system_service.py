@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,9 +17,9 @@ from typing import Any
 
 import pytest
 
+from tests.system.mosquitto import BY_CERTIFICATE, mosquitto_conf, running_mosquitto
 from tests.system.world import meter, metersim, mrsp, password_file, simulator
 
-MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 AGENT = "gw-0007"
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -68,20 +67,9 @@ class Place:
 
     @contextmanager
     def broker(self) -> Iterator[None]:
-        pki, file = self.directory / "pki", self.directory / "mosquitto.conf"
-        file.write_text(
-            f"listener {self.port} 127.0.0.1\ncafile {pki}/ca.crt\n"
-            f"certfile {pki}/broker.crt\nkeyfile {pki}/broker.key\n"
-            "require_certificate true\nuse_identity_as_username true\nuser root\nlog_dest stderr\n"
-        )
-        with subprocess.Popen([MOSQUITTO, "-c", str(file)], stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
-            while "running" not in (line := process.stderr.readline()):
-                assert line, "mosquitto ended"
-            try:
-                yield
-            finally:
-                process.terminate()
+        conf = mosquitto_conf(self.directory / "pki", self.port, BY_CERTIFICATE)
+        with running_mosquitto(self.directory / "mosquitto.conf", conf):
+            yield
 
     @contextmanager
     def mdsp(self) -> Iterator[Iterator[dict[str, Any]]]:
